@@ -1,0 +1,305 @@
+using System.Net;
+
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>
+/// haproxy.cfg, read: the immutable model that everything behind the parser works on. Times are milliseconds, sizes bytes;
+/// null means "not set". Indexes are positions in the lists of <see cref="BalancerConfig"/>.
+/// </summary>
+public sealed record BalancerConfig
+{
+    public required GlobalConfig Global { get; init; }
+
+    /// <summary>frontend, backend and listen sections in file order; a listen section is one entry that is both.</summary>
+    public required IReadOnlyList<ProxyConfig> Proxies { get; init; }
+    public IReadOnlyList<ResolversConfig> Resolvers { get; init; } = [];
+    public IReadOnlyList<UserListConfig> UserLists { get; init; } = [];
+
+    /// <summary>All servers of all proxies in order; <see cref="ServerConfig.Index"/> is the position here.</summary>
+    public required IReadOnlyList<ServerConfig> Servers { get; init; }
+
+    /// <summary>All bind addresses of all proxies in order; <see cref="BindConfig.Index"/> is the position here.</summary>
+    public required IReadOnlyList<BindConfig> Binds { get; init; }
+}
+
+/// <summary>Where in the configuration something stands, for messages.</summary>
+public readonly record struct SourcePlace(string File, int Line)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{File}:{Line}";
+}
+
+/// <summary>The global section (configuration manual, chapter 3).</summary>
+public sealed record GlobalConfig
+{
+    public IReadOnlyList<LogTargetConfig> Logs { get; init; } = [];
+    public string? LogTag { get; init; }
+    public string? LogSendHostname { get; init; }
+    public string? Chroot { get; init; }
+    public string? User { get; init; }
+    public string? Group { get; init; }
+    public int? Uid { get; init; }
+    public int? Gid { get; init; }
+    public bool Daemon { get; init; }
+    public string? PidFile { get; init; }
+    public int? NbThread { get; init; }
+    public int? MaxConn { get; init; }
+    public int? UlimitN { get; init; }
+    public int StatsTimeout { get; init; } = 10_000;
+    public int? StatsMaxConn { get; init; }
+    public IReadOnlyList<StatsSocketConfig> StatsSockets { get; init; } = [];
+    public string? CaBase { get; init; }
+    public string? CrtBase { get; init; }
+    public string? NodeName { get; init; }
+    public string? Description { get; init; }
+    public int? HardStopAfter { get; init; }
+    public int SpreadChecks { get; init; }
+    public int BufferSize { get; init; } = 16384;
+
+    /// <summary>Accepted settings without effect here or kept for later (ssl-default-*, tune.*), by keyword.</summary>
+    public IReadOnlyDictionary<string, string> Kept { get; init; } = new Dictionary<string, string>();
+}
+
+/// <summary>A <c>log</c> line's target.</summary>
+/// <param name="Address">Path of a Unix datagram socket, <c>host:port</c> for UDP, <c>stdout</c>, <c>stderr</c>, <c>fd@N</c>, <c>ring@NAME</c>.</param>
+/// <param name="Format">rfc3164 (default), rfc5424, short, raw, timed, iso, priority, local.</param>
+/// <param name="Facility">0 (kern) … 23 (local7).</param>
+/// <param name="MaxLevel">Highest severity number sent, 0 (emerg) … 7 (debug).</param>
+/// <param name="MinLevel">Lowest severity number sent as itself.</param>
+/// <param name="Length">Longest line.</param>
+public sealed record LogTargetConfig(
+    string Address, string Format, int Facility, int MaxLevel, int MinLevel, int Length, SourcePlace Place);
+
+/// <summary>A <c>stats socket</c> of the global section.</summary>
+/// <param name="Level">user, operator, admin.</param>
+/// <param name="Mode">Octal permission bits, null = umask decides.</param>
+public sealed record StatsSocketConfig(
+    string Address, string Level, int? Mode, string? User, string? Group, bool ExposeListeners, SourcePlace Place);
+
+/// <summary>What a section is.</summary>
+public enum ProxyKind { Frontend, Backend, Listen }
+
+/// <summary>mode tcp, mode http.</summary>
+public enum ProxyMode { Tcp, Http }
+
+/// <summary>A frontend, backend or listen section with its defaults applied.</summary>
+public sealed record ProxyConfig
+{
+    /// <summary>Position in <see cref="BalancerConfig.Proxies"/>.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>HAProxy's id (iid): counted from 2 for the first section, after the internal ones, unless <c>id</c> is given.</summary>
+    public required int Id { get; init; }
+    public required string Name { get; init; }
+    public required ProxyKind Kind { get; init; }
+    public required ProxyMode Mode { get; init; }
+    public required SourcePlace Place { get; init; }
+    public bool HasFrontend => Kind != ProxyKind.Backend;
+    public bool HasBackend => Kind != ProxyKind.Frontend;
+    public bool Disabled { get; init; }
+    public IReadOnlyList<BindConfig> Binds { get; init; } = [];
+    public IReadOnlyList<ServerConfig> Servers { get; init; } = [];
+
+    /// <summary>Index of the default backend (itself for listen with servers); null = none.</summary>
+    public int? DefaultBackend { get; init; }
+    public TimeoutsConfig Timeouts { get; init; } = new();
+    public int MaxConn { get; init; }
+    public int? Backlog { get; init; }
+    public int Retries { get; init; } = 3;
+
+    /// <summary>Redispatch after that many retries: -1 = at the last one (option redispatch), 0 = never.</summary>
+    public int Redispatch { get; init; }
+    public BalanceConfig Balance { get; init; } = new("roundrobin", null);
+
+    /// <summary>Log targets, <c>log global</c> already replaced by the global ones.</summary>
+    public IReadOnlyList<LogTargetConfig> Logs { get; init; } = [];
+    public LogFormatKind LogFormat { get; init; } = LogFormatKind.None;
+    public bool DontLogNull { get; init; }
+    public bool DontLogNormal { get; init; }
+    public bool LogAsap { get; init; }
+    public bool LogHealthChecks { get; init; }
+    public CheckKind Check { get; init; } = CheckKind.Tcp;
+    public HttpCheckConfig? HttpCheck { get; init; }
+    public bool TcpKeepAliveClient { get; init; }
+    public bool TcpKeepAliveServer { get; init; }
+    public bool SpliceRequest { get; init; }
+    public bool SpliceResponse { get; init; }
+    public bool SpliceAuto { get; init; }
+    public bool AbortOnClose { get; init; }
+    public bool AllBackups { get; init; }
+
+    /// <summary>Status code to the complete response of <c>errorfile</c>.</summary>
+    public IReadOnlyDictionary<int, byte[]> ErrorFiles { get; init; } = new Dictionary<int, byte[]>();
+    public StatsConfig? Stats { get; init; }
+    public HttpConnectionMode HttpConnection { get; init; } = HttpConnectionMode.KeepAlive;
+    public HttpReuse HttpReuse { get; init; } = HttpReuse.Safe;
+    public ForwardForConfig? ForwardFor { get; init; }
+}
+
+/// <summary>Time-outs in ms; null = none.</summary>
+public sealed record TimeoutsConfig
+{
+    public int? Client { get; init; }
+    public int? Server { get; init; }
+    public int? Connect { get; init; }
+    public int? Queue { get; init; }
+    public int? Check { get; init; }
+    public int? HttpRequest { get; init; }
+    public int? HttpKeepAlive { get; init; }
+    public int? Tunnel { get; init; }
+    public int? ClientFin { get; init; }
+    public int? ServerFin { get; init; }
+    public int? Tarpit { get; init; }
+}
+
+/// <summary>balance ALGORITHM ARGUMENT.</summary>
+public sealed record BalanceConfig(string Algorithm, string? Argument);
+
+/// <summary>Which line a frontend logs.</summary>
+public enum LogFormatKind
+{
+    /// <summary>No option: the terse "Connect from … to …" line.</summary>
+    None,
+    Tcp,
+    Http,
+}
+
+/// <summary>What a health check speaks.</summary>
+public enum CheckKind
+{
+    /// <summary>Connect only, also <c>option tcp-check</c> without rules.</summary>
+    Tcp,
+    Http,
+}
+
+/// <summary>option httpchk METHOD URI VERSION.</summary>
+public sealed record HttpCheckConfig(string Method, string Uri, string Version);
+
+/// <summary>option http-keep-alive, http-server-close, httpclose.</summary>
+public enum HttpConnectionMode { KeepAlive, ServerClose, Close }
+
+/// <summary>http-reuse.</summary>
+public enum HttpReuse { Never, Safe, Aggressive, Always }
+
+/// <summary>option forwardfor.</summary>
+public sealed record ForwardForConfig(string Header, bool IfNone, string? Except);
+
+/// <summary>One address of a bind line.</summary>
+public sealed record BindConfig
+{
+    public required int Index { get; init; }
+
+    /// <summary>Index of its proxy.</summary>
+    public required int Proxy { get; init; }
+
+    /// <summary>As written, for messages: <c>*:6443</c>.</summary>
+    public required string Text { get; init; }
+
+    /// <summary>Null for a Unix socket or an inherited descriptor.</summary>
+    public IPEndPoint? EndPoint { get; init; }
+    public string? UnixPath { get; init; }
+
+    /// <summary>Inherited listening descriptor of <c>fd@N</c>.</summary>
+    public int? Fd { get; init; }
+    public string? Name { get; init; }
+    public string? Interface { get; init; }
+    public bool V6Only { get; init; }
+    public bool Transparent { get; init; }
+    public int? MaxConn { get; init; }
+    public int? Backlog { get; init; }
+    public bool TcpFastOpen { get; init; }
+    public bool DeferAccept { get; init; }
+    public bool AcceptProxy { get; init; }
+    public required SourcePlace Place { get; init; }
+}
+
+/// <summary>A server line with default-server applied.</summary>
+public sealed record ServerConfig
+{
+    public required int Index { get; init; }
+
+    /// <summary>Index of its proxy.</summary>
+    public required int Proxy { get; init; }
+
+    /// <summary>HAProxy's id (sid): counted from 1 in its backend, unless <c>id</c> is given.</summary>
+    public required int Id { get; init; }
+    public required string Name { get; init; }
+
+    /// <summary>Host part as written: an address or a name.</summary>
+    public required string Host { get; init; }
+    public required int Port { get; init; }
+
+    /// <summary>True where <see cref="Host"/> is a name that must be resolved.</summary>
+    public bool IsName { get; init; }
+
+    /// <summary>The address, where it is one.</summary>
+    public IPAddress? Address { get; init; }
+    public int Weight { get; init; } = 1;
+    public bool Backup { get; init; }
+    public bool Disabled { get; init; }
+    public int? MaxConn { get; init; }
+    public bool Check { get; init; }
+    public int Inter { get; init; } = 2000;
+    public int? FastInter { get; init; }
+    public int? DownInter { get; init; }
+    public int Rise { get; init; } = 2;
+    public int Fall { get; init; } = 3;
+    public IPAddress? CheckAddress { get; init; }
+    public int? CheckPort { get; init; }
+    public int? SlowStart { get; init; }
+
+    /// <summary>Name of the resolvers section; null = resolved once, at start.</summary>
+    public string? Resolvers { get; init; }
+
+    /// <summary>init-addr methods in order: <c>last</c>, <c>libc</c>, <c>none</c>, or an address. Default last,libc.</summary>
+    public IReadOnlyList<string> InitAddr { get; init; } = ["last", "libc"];
+
+    /// <summary>ipv4 or ipv6; null = ipv6 preferred, as HAProxy.</summary>
+    public string? ResolvePrefer { get; init; }
+    public string? Cookie { get; init; }
+
+    /// <summary>PROXY protocol sent to the server: 0, 1, 2.</summary>
+    public int SendProxy { get; init; }
+    public string? OnMarkedDown { get; init; }
+    public string? OnMarkedUp { get; init; }
+    public required SourcePlace Place { get; init; }
+}
+
+/// <summary>A resolvers section (configuration manual 5.3).</summary>
+public sealed record ResolversConfig
+{
+    public required string Name { get; init; }
+    public required IReadOnlyList<(string Name, IPEndPoint Address)> NameServers { get; init; }
+    public int ResolveRetries { get; init; } = 3;
+    public int TimeoutResolve { get; init; } = 1000;
+    public int TimeoutRetry { get; init; } = 1000;
+    public int HoldValid { get; init; } = 10_000;
+    public int HoldObsolete { get; init; }
+    public int HoldNx { get; init; } = 30_000;
+    public int HoldOther { get; init; } = 30_000;
+    public int HoldRefused { get; init; } = 30_000;
+    public int HoldTimeout { get; init; } = 30_000;
+    public int AcceptedPayloadSize { get; init; } = 512;
+    public required SourcePlace Place { get; init; }
+}
+
+/// <summary>A userlist section.</summary>
+public sealed record UserListConfig(string Name, IReadOnlyList<(string User, string Password, bool Insecure)> Users);
+
+/// <summary>The <c>stats …</c> settings of a proxy.</summary>
+public sealed record StatsConfig
+{
+    public string Uri { get; init; } = "/haproxy?stats";
+    public string Realm { get; init; } = "HAProxy Statistics";
+
+    /// <summary>user, password.</summary>
+    public IReadOnlyList<(string User, string Password)> Auth { get; init; } = [];
+    public bool HideVersion { get; init; }
+
+    /// <summary>Seconds; null = no refresh.</summary>
+    public int? Refresh { get; init; }
+    public bool ShowNode { get; init; }
+    public bool ShowLegends { get; init; }
+    public string? ShowDescription { get; init; }
+    public IReadOnlyList<string> Scopes { get; init; } = [];
+}

@@ -1,0 +1,107 @@
+using System.Net;
+using Buoy.Balancer.Configuration;
+
+namespace Buoy.Balancer.State;
+
+/// <summary>What the parts of a running balancer share. Immutable but for the tables it points to.</summary>
+public sealed record BalancerState(BalancerConfig Config, Counters Counters, ServerTable Servers, int Shards);
+
+/// <summary>
+/// The data plane as the control thread sees it. Calls are thread-safe: they are posted to the shards' mailboxes.
+/// </summary>
+public interface IDataPlane : IDisposable
+{
+    /// <summary>Opens and binds all listeners. Returns one message per failure in HAProxy's words ("cannot bind socket (Address already in use) for [0.0.0.0:6443]"), empty = all bound.</summary>
+    IReadOnlyList<(ProxyConfig Proxy, BindConfig Bind, string Error)> Bind();
+
+    /// <summary>Starts the shards' threads and accepts.</summary>
+    void Start();
+
+    /// <summary>Slots of <see cref="BalancerState.Servers"/> changed: every shard looks anew.</summary>
+    void ServersChanged();
+
+    /// <summary>Closes all connections to a server (on-marked-down shutdown-sessions, <c>shutdown sessions server</c>).</summary>
+    void ShutdownSessions(int server);
+
+    /// <summary>Soft stop: closes the listeners; connections live on.</summary>
+    void StopListening();
+
+    /// <summary>Pauses or resumes one proxy's listeners (disable/enable frontend).</summary>
+    void SetFrontend(int proxy, bool enabled);
+
+    /// <summary>Connections open now, clients' side.</summary>
+    int ActiveConnections { get; }
+
+    /// <summary>Asks every shard to answer; the callback runs (on any thread) when all did: the heartbeat.</summary>
+    void Ping(Action allAnswered);
+}
+
+/// <summary>A request in HTTP mode that the balancer answers itself. Complete head, and the body where there is a short one.</summary>
+public sealed record LocalRequest(
+    int Proxy, string Method, string Target, IReadOnlyList<KeyValuePair<string, string>> Headers, byte[] Body, EndPoint? Client);
+
+/// <summary>Answers requests that do not go to a server: the stats page. Called on shards (decide) and on the control thread (answer).</summary>
+public interface ILocalService
+{
+    /// <summary>On a shard, must be quick: is this request (its target as received) answered locally?</summary>
+    bool Matches(int proxy, ReadOnlySpan<byte> target);
+
+    /// <summary>
+    /// Answers from any thread through <paramref name="reply"/>: a complete HTTP/1.1 response with Content-Length, and whether
+    /// the connection is to be closed after it.
+    /// </summary>
+    void Answer(LocalRequest request, Action<byte[], bool> reply);
+}
+
+/// <summary>A finished connection or request, for the log line. Times in ms, -1 = never reached.</summary>
+public readonly record struct SessionLog
+{
+    public required int Frontend { get; init; }
+    public required int Bind { get; init; }
+
+    /// <summary>-1: no backend reached ("&lt;NOSRV&gt;" with the frontend's name).</summary>
+    public required int Backend { get; init; }
+
+    /// <summary>-1: no server ("&lt;NOSRV&gt;").</summary>
+    public required int Server { get; init; }
+    public required IPEndPoint? Client { get; init; }
+    public required IPEndPoint? Local { get; init; }
+    public required DateTimeOffset Accepted { get; init; }
+    public int RequestMs { get; init; }
+    public int QueueMs { get; init; }
+    public int ConnectMs { get; init; }
+    public int ResponseMs { get; init; }
+    public int TotalMs { get; init; }
+    public long BytesFromClient { get; init; }
+    public long BytesToClient { get; init; }
+
+    /// <summary>Two characters for TCP, four for HTTP (manual 8.5): "--", "CD", "SC", "sD", "PR--" …</summary>
+    public required string Termination { get; init; }
+    public int ActiveConnections { get; init; }
+    public int FrontendConnections { get; init; }
+    public int BackendConnections { get; init; }
+    public int ServerConnections { get; init; }
+    public int Retries { get; init; }
+    public bool Redispatched { get; init; }
+    public int ServerQueue { get; init; }
+    public int BackendQueue { get; init; }
+
+    /// <summary>HTTP: -1 for none.</summary>
+    public int Status { get; init; }
+
+    /// <summary>HTTP: the request line, null if none was read.</summary>
+    public string? Request { get; init; }
+}
+
+/// <summary>Where log lines go. Thread-safe, never blocks: a full queue drops and counts.</summary>
+public interface ILogSink
+{
+    /// <summary>Does this frontend log at all? Lets a shard skip making a <see cref="SessionLog"/>.</summary>
+    bool Wants(int frontend);
+
+    /// <summary>A finished session.</summary>
+    void Session(in SessionLog log);
+
+    /// <summary>A message of the balancer itself about a proxy (index; -1 = global targets). Level 0 (emerg) … 7 (debug).</summary>
+    void Message(int proxy, int level, string text);
+}
