@@ -1,0 +1,23 @@
+namespace Buoy.Lab;
+
+/// <summary>The lab's helpers, started by itself inside its hosts: <c>buoy lab ROLE …</c>.</summary>
+internal static class LabRoles
+{
+    /// <summary>Runs a role; 64 for an unknown one.</summary>
+    public static int Run(string[] args) => args switch
+    {
+        ["apiserver", ..] => LabApiServer.Run(args[1..]),
+        ["dns", ..] => LabDns.Run(args[1..]),
+        ["syslog", ..] => LabSyslog.Run(args[1..]),
+        ["client", ..] => LabClient.Run(args[1..]),
+        ["relay", ..] => LabRelay.Run(args[1..]),
+        ["ask", _, _] => LabAsk.Run(args[1..]),
+        _ => Unknown(),
+    };
+
+    private static int Unknown()
+    {
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask); see 'buoy demo'");
+        return 64;
+    }
+}
