@@ -108,7 +108,12 @@ internal sealed class DemoScript : IDisposable
 
         Say("  started [bold]buoy cluster[/] on both nodes; piping cluster.crm into [bold]buoy crm configure[/]");
         var files = _options.Files is { } folder ? LabFiles.Read(folder) : SeedFiles.Load();
-        var configured = World.Buoy(World.Nodes[0], files.ClusterCrm, "crm", "--wait-daemon", "configure");
+        if (!Until(() => World.Buoy(World.Nodes[0], null, "crm_mon", "-1").Status == 0))
+        {
+            throw new LabException("the cluster daemon does not answer");
+        }
+
+        var configured = World.Buoy(World.Nodes[0], files.ClusterCrm, "crm", "configure");
         foreach (string line in (configured.Output + configured.Errors).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             Say("    " + Markup.Escape(line));
