@@ -1,0 +1,196 @@
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.State;
+using static Buoy.Linux.DataSyscalls;
+
+namespace Buoy.Balancer.Engine;
+
+/// <summary>
+/// The data plane: <see cref="BalancerState.Shards"/> threads, each with listeners, connections and a poller of its own.
+/// Life: construct, <see cref="Bind"/>, <see cref="Start"/>, …, <see cref="StopListening"/>, wait until
+/// <see cref="ActiveConnections"/> is 0, <see cref="Dispose"/>. The state's tables are the caller's and must outlive it.
+/// </summary>
+public sealed class DataPlane : IDataPlane
+{
+    private readonly BalancerState _state;
+    private readonly Plane _plane;
+    private readonly Shard<EpollPoller>[] _shards;
+    private readonly List<int> _shared = [];
+    private bool _started;
+    private bool _stopped;
+    private int _disposed;
+
+    /// <summary>
+    /// Throws <see cref="NotSupportedException"/> for what the engine lacks, naming it: balance algorithms other than
+    /// roundrobin, static-rr, leastconn, first, source, random; accept-proxy; send-proxy.
+    /// </summary>
+    /// <param name="local">Answers requests in HTTP mode itself (stats); null = none.</param>
+    public DataPlane(BalancerState state, ILogSink logs, ILocalService? local)
+    {
+        foreach (var b in state.Config.Binds.Where(b => b.AcceptProxy))
+        {
+            throw new NotSupportedException($"{b.Place}: bind '{b.Text}': accept-proxy is not supported");
+        }
+
+        foreach (var s in state.Config.Servers.Where(s => s.SendProxy != 0))
+        {
+            throw new NotSupportedException($"{s.Place}: server '{s.Name}': send-proxy is not supported");
+        }
+
+        _state = state;
+        _plane = new Plane(state, logs, local);
+        int[] cpus = AllowedCpus();
+        bool pin = state.Shards > 1 && cpus.Length > 1;
+        _shards = new Shard<EpollPoller>[state.Shards];
+        for (int i = 0; i < _shards.Length; i++)
+        {
+            _shards[i] = new Shard<EpollPoller>(_plane, i, pin ? cpus[i % cpus.Length] : -1);
+        }
+
+        _plane.Mailboxes = [.. _shards];
+    }
+
+    /// <inheritdoc/>
+    public int ActiveConnections => _plane.ActiveConnections;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(ProxyConfig Proxy, BindConfig Bind, string Error)> Bind()
+    {
+        var errors = new List<(ProxyConfig, BindConfig, string)>();
+        var config = _state.Config;
+        foreach (var bind in config.Binds)
+        {
+            if (config.Proxies[bind.Proxy].Disabled)
+            {
+                continue;
+            }
+
+            if (ListenerFactory.PerShard(bind))
+            {
+                foreach (var shard in _shards)
+                {
+                    int fd = ListenerFactory.Open(config, bind, out string error);
+                    if (fd < 0)
+                    {
+                        errors.Add((config.Proxies[bind.Proxy], bind, error));
+                        break;
+                    }
+
+                    shard.AddListener(fd, bind, shared: false);
+                }
+
+                continue;
+            }
+
+            int one = ListenerFactory.Open(config, bind, out string problem);
+            if (one < 0)
+            {
+                errors.Add((config.Proxies[bind.Proxy], bind, problem));
+                continue;
+            }
+
+            _shared.Add(one);
+            foreach (var shard in _shards)
+            {
+                shard.AddListener(one, bind, shared: true);
+            }
+        }
+
+        return errors;
+    }
+
+    /// <inheritdoc/>
+    public void Start()
+    {
+        _started = true;
+        foreach (var shard in _shards)
+        {
+            shard.Start();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ServersChanged() => PostAll(new Command(CommandKind.ServersChanged));
+
+    /// <inheritdoc/>
+    public void ShutdownSessions(int server) => PostAll(new Command(CommandKind.ShutdownSessions, server));
+
+    /// <inheritdoc/>
+    public void StopListening()
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        _stopped = true;
+        if (!_started)
+        {
+            CloseShared();
+            return;
+        }
+
+        int left = _shards.Length;
+        PostAll(new Command(CommandKind.StopListening, Payload: (Action)(() =>
+        {
+            if (Interlocked.Decrement(ref left) == 0)
+            {
+                CloseShared();
+            }
+        })));
+    }
+
+    /// <inheritdoc/>
+    public void SetFrontend(int proxy, bool enabled) =>
+        PostAll(new Command(CommandKind.SetFrontend, proxy, Flag: enabled));
+
+    /// <inheritdoc/>
+    public void Ping(Action allAnswered)
+    {
+        int left = _shards.Length;
+        PostAll(new Command(CommandKind.Ping, Payload: (Action)(() =>
+        {
+            if (Interlocked.Decrement(ref left) == 0)
+            {
+                allAnswered();
+            }
+        })));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        foreach (var shard in _shards)
+        {
+            shard.Dispose();
+        }
+
+        CloseShared();
+        _plane.Dispose();
+    }
+
+    private void PostAll(in Command command)
+    {
+        foreach (var shard in _shards)
+        {
+            shard.Post(command);
+        }
+    }
+
+    private void CloseShared()
+    {
+        lock (_shared)
+        {
+            foreach (int fd in _shared)
+            {
+                _ = close(fd);
+            }
+
+            _shared.Clear();
+        }
+    }
+}

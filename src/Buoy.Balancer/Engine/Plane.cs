@@ -1,0 +1,140 @@
+using System.Runtime.InteropServices;
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Engine.Balance;
+using Buoy.Balancer.State;
+
+namespace Buoy.Balancer.Engine;
+
+/// <summary>What a mailbox message asks of a shard.</summary>
+internal enum CommandKind
+{
+    ServersChanged,
+    ShutdownSessions,
+    StopListening,
+    SetFrontend,
+    Ping,
+
+    /// <summary>Room came free: paused listeners and queues look again.</summary>
+    Resume,
+
+    /// <summary>A local answer: connection index, generation, bytes.</summary>
+    Reply,
+    Stop,
+}
+
+/// <summary>A mailbox message.</summary>
+internal readonly record struct Command(CommandKind Kind, int A = 0, int B = 0, bool Flag = false, object? Payload = null);
+
+/// <summary>A shard as the other shards and the control thread see it: something one can post to.</summary>
+internal interface IMailbox
+{
+    void Post(in Command command);
+}
+
+/// <summary>What the shards of one data plane share. The few cells that are written by more than one are named so.</summary>
+internal sealed unsafe class Plane : IServerLoad, IDisposable
+{
+    /// <summary>Ints between two shards' cells: one pair of cache lines each.</summary>
+    private const int Pad = 32;
+    private readonly int* _active;
+    private readonly int* _serverConnections;
+    private readonly bool[] _counted;
+
+    public Plane(BalancerState state, ILogSink logs, ILocalService? local)
+    {
+        State = state;
+        Logs = logs;
+        Local = local;
+        _active = Alloc(state.Shards * Pad);
+        Waiting = Alloc(state.Config.Proxies.Count + 1);
+        Paused = Alloc(state.Shards * Pad);
+        _serverConnections = Alloc(state.Config.Servers.Count + 1);
+        _counted = new bool[state.Config.Servers.Count];
+        foreach (var s in state.Config.Servers)
+        {
+            string algorithm = state.Config.Proxies[s.Proxy].Balance.Algorithm;
+            _counted[s.Index] = s.MaxConn > 0 || algorithm is "leastconn" or "random" or "first";
+        }
+    }
+
+    public BalancerState State { get; }
+
+    public ILogSink Logs { get; }
+
+    public ILocalService? Local { get; }
+
+    public IMailbox[] Mailboxes { get; set; } = [];
+
+    /// <summary>Written by all shards (Interlocked): streams that wait in the queue of each backend.</summary>
+    public int* Waiting { get; }
+
+    /// <summary>Per shard: 1 while a listener of it waits for room.</summary>
+    private int* Paused { get; }
+
+    /// <summary>Clients connected on a shard; only that shard writes it.</summary>
+    public ref int Active(int shard) => ref _active[shard * Pad];
+
+    public ref int PausedOf(int shard) => ref Paused[shard * Pad];
+
+    public int ActiveConnections
+    {
+        get
+        {
+            int sum = 0;
+            for (int i = 0; i < State.Shards; i++)
+            {
+                sum += Volatile.Read(ref Active(i));
+            }
+
+            return sum;
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Connections(int server) => _counted[server]
+        ? Volatile.Read(ref _serverConnections[server])
+        : (int)State.Counters.Sum(State.Counters.Server(server), Counter.SessionsCurrent);
+
+    public void AddConnection(int server)
+    {
+        if (_counted[server])
+        {
+            Interlocked.Increment(ref _serverConnections[server]);
+        }
+    }
+
+    public void RemoveConnection(int server)
+    {
+        if (_counted[server])
+        {
+            Interlocked.Decrement(ref _serverConnections[server]);
+        }
+    }
+
+    public void PostToOthers(int shard, in Command command)
+    {
+        for (int i = 0; i < Mailboxes.Length; i++)
+        {
+            if (i != shard)
+            {
+                Mailboxes[i].Post(command);
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        NativeMemory.AlignedFree(_active);
+        NativeMemory.AlignedFree(Waiting);
+        NativeMemory.AlignedFree(Paused);
+        NativeMemory.AlignedFree(_serverConnections);
+    }
+
+    private static int* Alloc(int count)
+    {
+        nuint bytes = (nuint)(Math.Max(1, count) * sizeof(int));
+        var p = (int*)NativeMemory.AlignedAlloc(bytes, 128);
+        NativeMemory.Clear(p, bytes);
+        return p;
+    }
+}

@@ -1,0 +1,148 @@
+using System.Text;
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.State;
+
+namespace Buoy.Balancer.Engine;
+
+/// <content>The end of a session or request: counters, times, the log.</content>
+internal sealed unsafe partial class Shard<TPoller>
+{
+    /// <summary>Request lines for the log, by connection index; only of frontends that log.</summary>
+    private string?[] _requestLines;
+
+    private void KeepRequestLine(Conn* c, byte* data, int length)
+    {
+        if (!_plane.Logs.Wants(c->Frontend))
+        {
+            return;
+        }
+
+        if (_requestLines.Length <= c->Index)
+        {
+            Array.Resize(ref _requestLines, Math.Max(c->Index + 1, _slab.Capacity));
+        }
+
+        _requestLines[c->Index] = Encoding.Latin1.GetString(data, length);
+    }
+
+    private static void CountStatus(Conn* c, int status)
+    {
+        var counter = status switch
+        {
+            < 200 => Counter.Http1xx,
+            < 300 => Counter.Http2xx,
+            < 400 => Counter.Http3xx,
+            < 500 => Counter.Http4xx,
+            < 600 => Counter.Http5xx,
+            _ => Counter.HttpOther,
+        };
+        c->FrontendCounters[(int)counter]++;
+        if (c->Has(ConnFlags.InBackend))
+        {
+            c->BackendCounters[(int)counter]++;
+            if (c->Server >= 0)
+            {
+                c->ServerCounters[(int)counter]++;
+            }
+        }
+    }
+
+    /// <summary>Counts and logs what ends here. Once per TCP session, once per HTTP request.</summary>
+    private void EndTransaction(Conn* c)
+    {
+        if (!c->Has(ConnFlags.InTransaction))
+        {
+            return;
+        }
+
+        c->Flags &= ~ConnFlags.InTransaction;
+        int queue = c->QueueAt > 0 ? (int)(c->QueueAt - c->RequestAt) : -1;
+        int connect = c->ConnectAt > 0 ? (int)(c->ConnectAt - c->QueueAt) : -1;
+        int response = c->ResponseAt > 0 ? (int)(c->ResponseAt - c->ConnectAt) : -1;
+        int total = (int)(_now - c->Begin);
+        if (c->Has(ConnFlags.InBackend))
+        {
+            CountTimes(c->BackendCounters, queue, connect, response, total);
+            if (c->Server >= 0)
+            {
+                CountTimes(c->ServerCounters, queue, connect, response, total);
+            }
+        }
+
+        if (_plane.Logs.Wants(c->Frontend))
+        {
+            Log(c, queue, connect, response, total);
+        }
+
+        if (c->Has(ConnFlags.InBackend))
+        {
+            c->BackendCounters[(int)Counter.SessionsCurrent]--;
+            c->Flags &= ~ConnFlags.InBackend;
+        }
+    }
+
+    private static void CountTimes(long* b, int queue, int connect, int response, int total)
+    {
+        b[(int)Counter.TimedSessions]++;
+        AddTime(b, Counter.QueueTimeSum, Counter.QueueTimeMax, queue);
+        AddTime(b, Counter.ConnectTimeSum, Counter.ConnectTimeMax, connect);
+        AddTime(b, Counter.ResponseTimeSum, Counter.ResponseTimeMax, response);
+        AddTime(b, Counter.TotalTimeSum, Counter.TotalTimeMax, total);
+    }
+
+    private static void AddTime(long* b, Counter sum, Counter max, int time)
+    {
+        if (time > 0)
+        {
+            b[(int)sum] += time;
+            b[(int)max] = Math.Max(b[(int)max], time);
+        }
+    }
+
+    private void Log(Conn* c, int queue, int connect, int response, int total)
+    {
+        bool http = c->Has(ConnFlags.Http);
+        var proxy = _config.Proxies[c->Frontend];
+        bool normal = c->EndCause == 0 && c->Retries == 0 && !c->Has(ConnFlags.Redispatched);
+        if ((proxy.DontLogNormal && normal && c->Status < 500)
+            || (proxy.DontLogNull && c->BytesIn == 0 && c->BytesOut == 0 && (c->EndCause is 0 or (byte)'C' or (byte)'c')))
+        {
+            return;
+        }
+
+        string end = c->EndCause == 0 ? "--" : $"{(char)c->EndCause}{(char)c->EndPhase}";
+        var counters = _counters;
+        _plane.Logs.Session(new SessionLog
+        {
+            Frontend = c->Frontend,
+            Bind = c->Bind,
+            Backend = c->Backend,
+            Server = c->Server,
+            Client = Sockets.Read(&c->Address),
+            Local = Sockets.Local(c->Fd),
+            Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now),
+            RequestMs = http && c->RequestAt > 0 ? (int)(c->RequestAt - c->Begin) : -1,
+            QueueMs = queue,
+            ConnectMs = connect,
+            ResponseMs = response,
+            TotalMs = total,
+            BytesFromClient = c->BytesIn,
+            BytesToClient = c->BytesOut,
+            Termination = http ? end + "--" : end,
+            ActiveConnections = _plane.ActiveConnections,
+            FrontendConnections = (int)counters.Sum(counters.Frontend(c->Frontend), Counter.SessionsCurrent),
+            BackendConnections = c->Backend < 0
+                ? 0 : Math.Max(0, (int)counters.Sum(counters.Backend(c->Backend), Counter.SessionsCurrent) - 1),
+            ServerConnections = c->Server < 0
+                ? 0 : (int)counters.Sum(counters.Server(c->Server), Counter.SessionsCurrent),
+            Retries = c->Retries,
+            Redispatched = c->Has(ConnFlags.Redispatched),
+            Status = c->Status == 0 ? -1 : c->Status,
+            Request = http && c->Index < _requestLines.Length ? _requestLines[c->Index] : null,
+        });
+        if (http && c->Index < _requestLines.Length)
+        {
+            _requestLines[c->Index] = null;
+        }
+    }
+}

@@ -1,0 +1,364 @@
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Engine.Http;
+using Buoy.Balancer.State;
+using static Buoy.Linux.DataSyscalls;
+
+namespace Buoy.Balancer.Engine;
+
+/// <content>HTTP/1.1 responses, and the pool of idle server connections.</content>
+internal sealed unsafe partial class Shard<TPoller>
+{
+    /// <summary>An idle server connection is closed after that time, ms (pool-purge-delay's default).</summary>
+    private const int IdleLimit = 5000;
+
+    private void ReadResponse(Conn* s)
+    {
+        var c = s->Peer;
+        while (true)
+        {
+            int have = s->InLength;
+            if (have > 0)
+            {
+                Buffer.MemoryCopy(s->In, _scratch, ScratchSize, have);
+            }
+
+            if (!s->Has(ConnFlags.InFresh))
+            {
+                if (!s->Has(ConnFlags.ReadReady))
+                {
+                    return;
+                }
+
+                nint want = ScratchSize - have;
+                nint r = _poller.Receive(s->Fd, _scratch + have, want);
+                if (r == -EAGAIN)
+                {
+                    s->Flags &= ~ConnFlags.ReadReady;
+                    return;
+                }
+
+                if (r <= 0)
+                {
+                    ServerLeft(c, s, have);
+                    return;
+                }
+
+                if (r < want && !s->Has(ConnFlags.ReadHangUp))
+                {
+                    s->Flags &= ~ConnFlags.ReadReady;
+                }
+
+                s->LastActivity = _now;
+                CountOut(c, r);
+                have += (int)r;
+            }
+
+            s->Flags &= ~ConnFlags.InFresh;
+            switch (_head.ParseResponse(_scratch, have))
+            {
+                case ParseResult.Complete when _head.Status < 200 && !IsSwitch(c):
+                    if (!ForwardInterim(c, s, have))
+                    {
+                        return;
+                    }
+
+                    break;
+                case ParseResult.Complete:
+                    ReleaseIn(s);
+                    HandleResponse(c, s, have);
+                    return;
+                case ParseResult.Incomplete when have < _headLimit:
+                    SaveIn(s, _scratch, have);
+                    break;
+                case ParseResult.Incomplete:
+                case ParseResult.Bad:
+                default:
+                    c->BackendCounters[(int)Counter.ResponseErrors]++;
+                    c->ServerCounters[(int)Counter.ResponseErrors]++;
+                    Fail(c, 502, 'P', 'H');
+                    return;
+            }
+        }
+    }
+
+    private bool IsSwitch(Conn* c) => _head.Status == 101 && c->Has(ConnFlags.UpgradeRequest);
+
+    /// <summary>1xx: passed on; the response proper follows. False when the stream is gone.</summary>
+    private bool ForwardInterim(Conn* c, Conn* s, int have)
+    {
+        int length = _head.Length;
+        var w = new HeadWriter(_headOut);
+        w.Raw(_scratch, _head.Target + _head.TargetLength);
+        w.Raw("\r\n"u8);
+        w.Fields(_head, _scratch);
+        w.End();
+        if (!SendTo(c, _headOut, w.Length))
+        {
+            return false;
+        }
+
+        ReleaseIn(s);
+        if (have > length)
+        {
+            SaveIn(s, _scratch + length, have - length);
+            s->Flags |= ConnFlags.InFresh;
+        }
+
+        return true;
+    }
+
+    /// <summary>The server's connection ended before a complete response head.</summary>
+    private void ServerLeft(Conn* c, Conn* s, int have)
+    {
+        if (s->Has(ConnFlags.Reused) && have == 0 && c->Has(ConnFlags.NotFirst) && c->Mode == InMode.Done)
+        {
+            // A kept connection that ended as we wrote to it: the client is to try again, as on any kept connection.
+            CountServerAbort(c);
+            Fail(c, 0, 'S', 'D');
+            return;
+        }
+
+        c->BackendCounters[(int)Counter.ResponseErrors]++;
+        c->ServerCounters[(int)Counter.ResponseErrors]++;
+        Fail(c, 502, 'S', 'H');
+    }
+
+    private void HandleResponse(Conn* c, Conn* s, int have)
+    {
+        int status = _head.Status;
+        int headLength = _head.Length;
+        c->Status = (short)status;
+        c->ResponseAt = _now;
+        c->Flags |= ConnFlags.Answered;
+        CountStatus(c, status);
+        bool tunnel = IsSwitch(c) || (c->Has(ConnFlags.ConnectRequest) && status is >= 200 and < 300);
+        bool bodiless = c->Has(ConnFlags.HeadRequest) || status is 204 or 304;
+        s->Body = tunnel || bodiless ? BodyTracker.None
+            : _head.Chunked ? BodyTracker.Chunks
+            : _head.ContentLength >= 0 ? BodyTracker.OfLength(_head.ContentLength) : BodyTracker.UntilClose;
+        if (s->Body.Kind == BodyKind.Close)
+        {
+            c->Flags |= ConnFlags.CloseAfter;
+        }
+
+        if (_head.Close || (_head.Minor == 0 && !_head.KeepAlive) || s->Body.Kind == BodyKind.Close)
+        {
+            s->Flags |= ConnFlags.CloseAfter;
+        }
+
+        int body = tunnel ? have - headLength : s->Body.Advance(_scratch + headLength, have - headLength);
+        if (body < 0)
+        {
+            BadBody(s, c);
+            return;
+        }
+
+        if (headLength + body < have)
+        {
+            KeepBeyond(s, _scratch + headLength + body, have - headLength - body);
+        }
+
+        int written = WriteResponseHead(c, tunnel);
+        var start = _scratch + headLength - written;
+        Buffer.MemoryCopy(_headOut, start, written, written);
+        if (tunnel)
+        {
+            StartTunnel(c, s, start, written + body);
+            return;
+        }
+
+        s->Mode = s->Body.Done ? InMode.Done : InMode.Body;
+        if (!SendTo(c, start, written + body))
+        {
+            return;
+        }
+
+        if (s->Mode == InMode.Body)
+        {
+            // A body that fills the buffer is worth splicing from its second read on.
+            if (have == ScratchSize && s->Body.Kind == BodyKind.Close)
+            {
+                s->FullReads = SpliceAfter;
+            }
+
+            if (s->Has(ConnFlags.ReadReady))
+            {
+                Pump(s);
+            }
+
+            return;
+        }
+
+        TryFinish(c);
+    }
+
+    private int WriteResponseHead(Conn* c, bool tunnel)
+    {
+        var w = new HeadWriter(_headOut);
+        w.Raw(_scratch, _head.Target + _head.TargetLength);
+        w.Raw("\r\n"u8);
+        w.Fields(_head, _scratch);
+        if (tunnel)
+        {
+            w.End();
+            return w.Length;
+        }
+
+        if (c->Has(ConnFlags.CloseAfter))
+        {
+            w.Raw("connection: close\r\n"u8);
+        }
+        else if (c->Has(ConnFlags.Http10) || _head.Minor == 0)
+        {
+            w.Raw("connection: keep-alive\r\n"u8);
+        }
+
+        w.End();
+        return w.Length;
+    }
+
+    /// <summary>101, or CONNECT accepted: from here on bytes are bytes.</summary>
+    private void StartTunnel(Conn* c, Conn* s, byte* data, int length)
+    {
+        c->Flags |= ConnFlags.Tunnel;
+        c->Mode = s->Mode = InMode.Raw;
+        if (!SendTo(c, data, length))
+        {
+            return;
+        }
+
+        if (c->InLength > 0)
+        {
+            c->Flags &= ~ConnFlags.InFresh;
+            bool sent = SendTo(s, c->In, c->InLength);
+            ReleaseIn(c);
+            if (!sent)
+            {
+                return;
+            }
+        }
+
+        Arm(c);
+        PumpBoth(c, s);
+    }
+
+    // Pool of idle server connections: one list per server, the last used first.
+
+    private bool MayPool(Conn* c) =>
+        _config.Proxies[c->Backend].HttpReuse != HttpReuse.Never && _servers[c->Server].Eligible != 0;
+
+    /// <summary>http-reuse: safe gives a kept connection only to requests that are not a client's first.</summary>
+    private Conn* TakeIdle(Conn* c, int server)
+    {
+        var s = (Conn*)_idle[server];
+        var reuse = _config.Proxies[c->Backend].HttpReuse;
+        if (s == null || reuse == HttpReuse.Never)
+        {
+            return null;
+        }
+
+        bool first = !c->Has(ConnFlags.NotFirst);
+        if (first && (reuse == HttpReuse.Safe || (reuse == HttpReuse.Aggressive && !s->Has(ConnFlags.Reused))))
+        {
+            return null;
+        }
+
+        UnlinkIdle(s, c->ServerCounters);
+        s->Flags |= ConnFlags.Reused;
+        return s;
+    }
+
+    private void Reuse(Conn* c, Conn* s, byte* payload, int length)
+    {
+        c->ServerCounters[(int)Counter.Reused]++;
+        c->BackendCounters[(int)Counter.Reused]++;
+        c->Peer = s;
+        s->Peer = c;
+        s->Mode = InMode.Head;
+        s->FullReads = 0;
+        c->State = StreamState.Joined;
+        c->StateSince = c->ConnectAt = s->LastActivity = _now;
+        bool sent;
+        if (length > 0)
+        {
+            sent = SendTo(s, payload, length);
+        }
+        else
+        {
+            sent = SendTo(s, c->Hold, c->HoldLength);
+            ReleaseHold(c);
+        }
+
+        if (!sent)
+        {
+            return;
+        }
+
+        Arm(c);
+        if (c->Mode == InMode.Body && c->Has(ConnFlags.ReadReady))
+        {
+            Pump(c);
+        }
+    }
+
+    private void PutIdle(Conn* s, long* counters)
+    {
+        s->Flags = (s->Flags | ConnFlags.Idle) & ~ConnFlags.InFresh;
+        s->Mode = InMode.Head;
+        s->LastActivity = _now;
+        s->ListPrevious = null;
+        s->ListNext = (Conn*)_idle[s->Server];
+        if (s->ListNext != null)
+        {
+            s->ListNext->ListPrevious = s;
+        }
+
+        _idle[s->Server] = (nint)s;
+        counters[(int)Counter.IdleConnections]++;
+        _wheel.FileNoLaterThan(s, _now + IdleLimit);
+    }
+
+    private void UnlinkIdle(Conn* s, long* counters)
+    {
+        if (s->ListPrevious != null)
+        {
+            s->ListPrevious->ListNext = s->ListNext;
+        }
+        else
+        {
+            _idle[s->Server] = (nint)s->ListNext;
+        }
+
+        if (s->ListNext != null)
+        {
+            s->ListNext->ListPrevious = s->ListPrevious;
+        }
+
+        s->ListNext = s->ListPrevious = null;
+        s->Flags &= ~ConnFlags.Idle;
+        counters[(int)Counter.IdleConnections]--;
+    }
+
+    private void CloseIdle(Conn* s)
+    {
+        UnlinkIdle(s, _counters.Block(_id, _counters.Server(s->Server)));
+        CloseConn(s);
+    }
+
+    private void OnIdleTimer(Conn* s)
+    {
+        if (!s->Has(ConnFlags.Idle))
+        {
+            return;
+        }
+
+        if (_now - s->LastActivity >= IdleLimit)
+        {
+            CloseIdle(s);
+        }
+        else
+        {
+            _wheel.FileNoLaterThan(s, s->LastActivity + IdleLimit);
+        }
+    }
+}

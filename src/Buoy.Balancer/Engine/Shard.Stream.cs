@@ -1,0 +1,504 @@
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.State;
+using static Buoy.Linux.DataSyscalls;
+
+namespace Buoy.Balancer.Engine;
+
+/// <content>A stream's way to a server: backend, choice, queue, connection, retries.</content>
+internal sealed unsafe partial class Shard<TPoller>
+{
+    /// <summary>Between two attempts, ms, at most the connect time-out (manual, "retries").</summary>
+    private const int RetryDelay = 1000;
+
+    private static void Enter(long* counters)
+    {
+        long now = ++counters[(int)Counter.SessionsCurrent];
+        if (now > counters[(int)Counter.SessionsMax])
+        {
+            counters[(int)Counter.SessionsMax] = now;
+        }
+
+        counters[(int)Counter.SessionsTotal]++;
+    }
+
+    /// <summary>Finds the backend of a TCP connection or of a request whose bytes are given.</summary>
+    private void Route(Conn* c, byte* payload = null, int length = 0)
+    {
+        var frontend = _config.Proxies[c->Frontend];
+        int backend = frontend.DefaultBackend ?? (frontend.HasBackend ? frontend.Index : -1);
+        if (backend < 0)
+        {
+            Fail(c, 503, 'S', 'C');
+            return;
+        }
+
+        c->Backend = backend;
+        c->BackendCounters = _counters.Block(_id, _counters.Backend(backend));
+        c->Flags |= ConnFlags.InBackend;
+        Enter(c->BackendCounters);
+        Dispatch(c, payload, length);
+    }
+
+    /// <summary>Chooses a server, or a place in the queue, or the answer that there is none.</summary>
+    private void Dispatch(Conn* c, byte* payload, int length)
+    {
+        var picker = _pickers[c->Backend]!;
+        if (!picker.Any)
+        {
+            Fail(c, 503, 'S', 'C');
+            return;
+        }
+
+        uint hash = Sockets.Hash(&c->Address);
+        int server = picker.Pick(_plane, _servers, hash, c->Avoid);
+        if (server >= 0)
+        {
+            Assign(c, server, payload, length);
+            return;
+        }
+
+        Hold(c, payload, length);
+        JoinQueue(c);
+
+        // A server may have come free on another shard between the look and the entry into the queue.
+        ServeQueue(c->Backend);
+    }
+
+    private void Hold(Conn* c, byte* payload, int length)
+    {
+        if (length == 0)
+        {
+            return;
+        }
+
+        ReleaseHold(c);
+        c->Hold = _buffers.Rent(length, out c->HoldCapacity);
+        c->HoldLength = length;
+        Buffer.MemoryCopy(payload, c->Hold, c->HoldCapacity, length);
+    }
+
+    private void JoinQueue(Conn* c)
+    {
+        c->State = StreamState.Queued;
+        c->StateSince = _now;
+        var tail = (Conn*)_queueTail[c->Backend];
+        c->ListNext = null;
+        c->ListPrevious = tail;
+        if (tail != null)
+        {
+            tail->ListNext = c;
+        }
+        else
+        {
+            _queueHead[c->Backend] = (nint)c;
+        }
+
+        _queueTail[c->Backend] = (nint)c;
+        var b = c->BackendCounters;
+        b[(int)Counter.QueueMax] = Math.Max(b[(int)Counter.QueueMax], ++b[(int)Counter.QueueCurrent]);
+        Interlocked.Increment(ref _plane.Waiting[c->Backend]);
+        Arm(c);
+    }
+
+    private void LeaveQueue(Conn* c)
+    {
+        if (c->ListPrevious != null)
+        {
+            c->ListPrevious->ListNext = c->ListNext;
+        }
+        else
+        {
+            _queueHead[c->Backend] = (nint)c->ListNext;
+        }
+
+        if (c->ListNext != null)
+        {
+            c->ListNext->ListPrevious = c->ListPrevious;
+        }
+        else
+        {
+            _queueTail[c->Backend] = (nint)c->ListPrevious;
+        }
+
+        c->ListNext = c->ListPrevious = null;
+        c->BackendCounters[(int)Counter.QueueCurrent]--;
+        Interlocked.Decrement(ref _plane.Waiting[c->Backend]);
+    }
+
+    private void ServeQueue(int backend)
+    {
+        while (_queueHead[backend] != 0)
+        {
+            var c = (Conn*)_queueHead[backend];
+            int server = _pickers[backend]!.Pick(_plane, _servers, Sockets.Hash(&c->Address), c->Avoid);
+            if (server < 0)
+            {
+                return;
+            }
+
+            LeaveQueue(c);
+            Assign(c, server, null, 0);
+        }
+    }
+
+    private void ServeAllQueues()
+    {
+        for (int i = 0; i < _queueHead.Length; i++)
+        {
+            ServeQueue(i);
+        }
+    }
+
+    private void Assign(Conn* c, int server, byte* payload, int length)
+    {
+        c->Server = server;
+        var s = c->ServerCounters = _counters.Block(_id, _counters.Server(server));
+        Enter(s);
+        s[(int)Counter.Selected]++;
+        c->BackendCounters[(int)Counter.Selected]++;
+        s[(int)Counter.LastSession] = c->BackendCounters[(int)Counter.LastSession] = _now / 1000;
+        _plane.AddConnection(server);
+        c->Flags |= ConnFlags.HoldsServer;
+        c->QueueAt = _now;
+        var idle = c->Has(ConnFlags.Http) && c->Retries == 0 ? TakeIdle(c, server) : null;
+        if (idle != null)
+        {
+            Reuse(c, idle, payload, length);
+            return;
+        }
+
+        Hold(c, payload, length);
+        Connect(c);
+    }
+
+    private void Connect(Conn* c)
+    {
+        c->State = StreamState.Connecting;
+        c->StateSince = _now;
+        c->ServerCounters[(int)Counter.ConnectAttempts]++;
+        c->BackendCounters[(int)Counter.ConnectAttempts]++;
+        ref var slot = ref _servers[c->Server];
+        int fd = socket(slot.Family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+        {
+            _plane.Logs.Message(c->Backend, 0, $"Proxy {_config.Proxies[c->Backend].Name} reached process FD limit "
+                + $"({ErrorText(_poller.Errno)}). Please check 'ulimit-n' and restart.");
+            c->Retries = int.MaxValue - 1;
+            ConnectFailed(c, timedOut: false, resources: true);
+            return;
+        }
+
+        int one = 1;
+        _ = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(int));
+        if (_config.Proxies[c->Backend].TcpKeepAliveServer)
+        {
+            _ = setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(int));
+        }
+
+        SocketAddressBytes address;
+        uint size;
+        fixed (byte* a = slot.Address)
+        {
+            size = Sockets.Write(slot.Family, a, slot.Port, &address);
+        }
+
+        if (connect(fd, &address, size) < 0 && _poller.Errno != EINPROGRESS)
+        {
+            _ = close(fd);
+            ConnectFailed(c, timedOut: false, resources: false);
+            return;
+        }
+
+        var s = _slab.Take(ConnKind.Server);
+        s->Fd = fd;
+        s->Peer = c;
+        s->Server = c->Server;
+        s->LastActivity = _now;
+        c->Peer = s;
+        if (_poller.Watch(fd, (nint)s) < 0)
+        {
+            c->Retries = int.MaxValue - 1;
+            ConnectFailed(c, timedOut: false, resources: true);
+            return;
+        }
+
+        Arm(c);
+    }
+
+    private void Connected(Conn* s)
+    {
+        var c = s->Peer;
+        s->Flags |= ConnFlags.Connected | ConnFlags.WriteReady;
+        s->Mode = c->Has(ConnFlags.Http) ? InMode.Head : InMode.Raw;
+        c->State = StreamState.Joined;
+        c->StateSince = c->ConnectAt = c->LastActivity = s->LastActivity = _now;
+        if (c->HoldLength > 0)
+        {
+            bool sent = SendTo(s, c->Hold, c->HoldLength);
+            ReleaseHold(c);
+            if (!sent)
+            {
+                return;
+            }
+        }
+
+        Arm(c);
+        PumpBoth(c, s);
+    }
+
+    /// <summary>Goes on with whatever either side has for the other.</summary>
+    private void PumpBoth(Conn* c, Conn* s)
+    {
+        if (c->Has(ConnFlags.ReadReady) && c->Mode is InMode.Raw or InMode.Body)
+        {
+            Pump(c);
+        }
+
+        if (!s->Has(ConnFlags.Dead) && s->Peer == c && s->Has(ConnFlags.ReadReady))
+        {
+            OnServerReadable(s);
+        }
+    }
+
+    private void ConnectFailed(Conn* c, bool timedOut, bool resources)
+    {
+        if (c->Peer != null)
+        {
+            var s = c->Peer;
+            c->Peer = null;
+            CloseConn(s);
+        }
+
+        var proxy = _config.Proxies[c->Backend];
+        c->Retries++;
+        if (c->Retries > proxy.Retries)
+        {
+            c->ServerCounters[(int)Counter.ConnectErrors]++;
+            c->BackendCounters[(int)Counter.ConnectErrors]++;
+            c->Retries = resources ? 0 : proxy.Retries;
+            Fail(c, 503, timedOut ? 's' : resources ? 'R' : 'S', 'C');
+            return;
+        }
+
+        bool redispatch = proxy.Redispatch < 0
+            ? c->Retries == proxy.Retries
+            : proxy.Redispatch > 0 && c->Retries % proxy.Redispatch == 0;
+        if (redispatch)
+        {
+            c->ServerCounters[(int)Counter.Redispatches]++;
+            c->BackendCounters[(int)Counter.Redispatches]++;
+            c->Flags |= ConnFlags.Redispatched;
+            c->Avoid = c->Server;
+            LeaveServer(c);
+            Dispatch(c, null, 0);
+            return;
+        }
+
+        c->ServerCounters[(int)Counter.Retries]++;
+        c->BackendCounters[(int)Counter.Retries]++;
+        if (timedOut)
+        {
+            Connect(c);
+            return;
+        }
+
+        c->State = StreamState.RetryWait;
+        c->StateSince = _now;
+        Arm(c);
+    }
+
+    /// <summary>The stream no longer counts at its server; who waits for room is served.</summary>
+    private void LeaveServer(Conn* c)
+    {
+        if (!c->Has(ConnFlags.HoldsServer))
+        {
+            return;
+        }
+
+        c->Flags &= ~ConnFlags.HoldsServer;
+        c->ServerCounters[(int)Counter.SessionsCurrent]--;
+        _plane.RemoveConnection(c->Server);
+        if (Volatile.Read(ref _plane.Waiting[c->Backend]) > 0)
+        {
+            if (_queueHead[c->Backend] != 0)
+            {
+                ServeQueue(c->Backend);
+            }
+            else
+            {
+                _plane.PostToOthers(_id, new Command(CommandKind.Resume));
+            }
+        }
+    }
+
+    /// <summary>Parts client and server; the server's connection goes to the pool or is closed.</summary>
+    private void DetachServer(Conn* c, bool keep)
+    {
+        var s = c->Peer;
+        c->Peer = null;
+        if (s != null)
+        {
+            s->Peer = null;
+            if (keep)
+            {
+                PutIdle(s, c->ServerCounters);
+            }
+            else
+            {
+                CloseConn(s);
+            }
+        }
+
+        LeaveServer(c);
+    }
+
+    /// <summary>
+    /// The stream fails: HTTP clients that have no response yet get <paramref name="status"/> (0 = nothing), then the
+    /// connection ends. Cause and phase are the manual's (8.5).
+    /// </summary>
+    private void Fail(Conn* c, int status, char cause, char phase)
+    {
+        if (c->EndCause == 0)
+        {
+            c->EndCause = (byte)cause;
+            c->EndPhase = (byte)phase;
+        }
+
+        if (c->State == StreamState.Queued)
+        {
+            LeaveQueue(c);
+        }
+
+        DetachServer(c, keep: false);
+        if (!c->Has(ConnFlags.Http) || c->Has(ConnFlags.Answered | ConnFlags.Tunnel) || status == 0)
+        {
+            EndTransaction(c);
+            CloseClient(c);
+            return;
+        }
+
+        c->Status = (short)status;
+        c->Flags |= ConnFlags.Answered;
+        CountStatus(c, status);
+        var proxy = _config.Proxies[c->Backend >= 0 ? c->Backend : c->Frontend];
+        byte[] reply = Http.ErrorReplies.Get(proxy, status);
+        CountOut(c, reply.Length);
+        EndTransaction(c);
+        ReleaseOut(c);
+        c->State = StreamState.Closing;
+        fixed (byte* p = reply)
+        {
+            if (!SendTo(c, p, reply.Length))
+            {
+                return;
+            }
+        }
+
+        CloseGracefully(c);
+    }
+
+    /// <summary>Closes once what is pending is sent; where the client may still be sending, reads on until it ends.</summary>
+    private void CloseGracefully(Conn* c)
+    {
+        if (c->Mode == InMode.Done && c->InLength == 0)
+        {
+            c->Flags |= ConnFlags.Complete;
+        }
+
+        c->State = StreamState.Closing;
+        c->Mode = InMode.Drain;
+        c->StateSince = _now;
+        ReleaseIn(c);
+        OnClosing(c);
+    }
+
+    private void OnClosing(Conn* c)
+    {
+        if (c->OutLength > 0 && !Flush(c))
+        {
+            if (!c->Has(ConnFlags.Dead))
+            {
+                Arm(c);
+            }
+
+            return;
+        }
+
+        if (c->Has(ConnFlags.Complete) && !c->Has(ConnFlags.ReadReady))
+        {
+            CloseClient(c);
+            return;
+        }
+
+        if (!c->Has(ConnFlags.OutEnd))
+        {
+            _ = shutdown(c->Fd, SHUT_WR);
+            c->Flags |= ConnFlags.OutEnd;
+        }
+
+        for (int i = 0; i < FairReads && c->Has(ConnFlags.ReadReady); i++)
+        {
+            nint r = _poller.Receive(c->Fd, _scratch, ScratchSize);
+            if (r > 0)
+            {
+                continue;
+            }
+
+            if (r == -EAGAIN)
+            {
+                c->Flags &= ~ConnFlags.ReadReady;
+                break;
+            }
+
+            CloseClient(c);
+            return;
+        }
+
+        if (c->Has(ConnFlags.ReadReady))
+        {
+            Enqueue(c);
+        }
+
+        Arm(c);
+    }
+
+    /// <summary>A TCP stream or tunnel is over.</summary>
+    private void EndStream(Conn* c)
+    {
+        DetachServer(c, keep: false);
+        EndTransaction(c);
+        CloseClient(c);
+    }
+
+    private void CloseClient(Conn* c)
+    {
+        c->FrontendCounters[(int)Counter.SessionsCurrent]--;
+        c->BindCounters[(int)Counter.SessionsCurrent]--;
+        Volatile.Write(ref _plane.Active(_id), _plane.Active(_id) - 1);
+        if (c->State == StreamState.Local)
+        {
+            _pending.Remove(c->Index);
+        }
+
+        CloseConn(c);
+        RoomCameFree();
+    }
+
+    private void ShutdownServer(int server)
+    {
+        while (_idle[server] != 0)
+        {
+            CloseIdle((Conn*)_idle[server]);
+        }
+
+        for (int i = 0; i < _slab.Capacity; i++)
+        {
+            var c = _slab[i];
+            if (c->Kind == ConnKind.Client && !c->Has(ConnFlags.Dead) && c->Server == server
+                && c->Has(ConnFlags.HoldsServer))
+            {
+                Fail(c, 503, 'D', c->State == StreamState.Joined ? 'D' : 'C');
+            }
+        }
+    }
+}
