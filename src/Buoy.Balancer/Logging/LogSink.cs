@@ -1,0 +1,162 @@
+using System.Collections.Concurrent;
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.State;
+using Buoy.Linux;
+
+namespace Buoy.Balancer.Logging;
+
+/// <summary>
+/// The logs of the balancer: a bounded queue that any thread fills without waiting, and one thread that formats and sends. When
+/// the queue is full a line is dropped and counted (<c>DroppedLogs</c> of <c>show info</c>).
+/// </summary>
+public sealed class LogSink : ILogSink, IDisposable
+{
+    /// <summary>Lines waiting at most: a second of 64k sessions; about 20 MB when full.</summary>
+    private const int Capacity = 65536;
+
+    private readonly BalancerConfig _config;
+    private readonly LogTarget[][] _perProxy;
+    private readonly LogTarget[] _global;
+    private readonly LogTarget[] _all;
+    private readonly bool[] _wants;
+    private readonly ConcurrentQueue<Entry> _queue = new();
+    private readonly SemaphoreSlim _filled = new(0);
+    private readonly Thread _thread;
+    private int _waiting;
+    private int _sleeping;
+    private long _dropped;
+    private volatile bool _closing;
+    private bool _started;
+
+    private sealed record Entry(SessionLog? Session, int Proxy, int Level, string? Text, DateTimeOffset At);
+
+    /// <summary>Prepares the targets of a configuration; equal targets share one socket.</summary>
+    public LogSink(BalancerConfig config, LogIdentity identity)
+    {
+        _config = config;
+        var known = new Dictionary<LogTargetConfig, LogTarget>();
+        LogTarget[] Of(IEnumerable<LogTargetConfig> lines) => [.. lines.Select(l =>
+        {
+            var key = l with { Place = default };
+            return known.TryGetValue(key, out var t) ? t : known[key] = new LogTarget(l, identity);
+        })];
+        _global = Of(config.Global.Logs);
+        _perProxy = [.. config.Proxies.Select(p => Of(p.Logs))];
+        _wants = [.. config.Proxies.Select(p => p.Logs.Any(l => l.MaxLevel >= SessionLine.Level))];
+        _all = [.. known.Values];
+        _thread = new Thread(Work) { IsBackground = true, Name = "buoy-log" };
+    }
+
+    /// <summary>Lines lost: a full queue, or a target that was not ready.</summary>
+    public long Dropped => Interlocked.Read(ref _dropped);
+
+    /// <summary>Opens all targets, before chroot. Returns what can never work.</summary>
+    public IReadOnlyList<string> Open()
+    {
+        _ = TimeZoneInfo.Local.BaseUtcOffset;
+        return [.. _all.Select(t => t.Connect()).OfType<string>()];
+    }
+
+    /// <summary>Starts the logging thread.</summary>
+    public void Start()
+    {
+        _started = true;
+        _thread.Start();
+    }
+
+    /// <inheritdoc/>
+    public bool Wants(int frontend) => _wants[frontend];
+
+    /// <inheritdoc/>
+    public void Session(in SessionLog log)
+    {
+        var fe = _config.Proxies[log.Frontend];
+        if ((fe.DontLogNull && SessionLine.IsNull(log)) || (fe.DontLogNormal && SessionLine.IsNormal(log)))
+        {
+            return;
+        }
+
+        Put(new Entry(log, log.Frontend, SessionLine.Level, null, DateTimeOffset.UtcNow));
+    }
+
+    /// <inheritdoc/>
+    public void Message(int proxy, int level, string text) => Put(new Entry(null, proxy, level, text, DateTimeOffset.UtcNow));
+
+    /// <summary>Sends what waits, then ends the thread and closes the targets.</summary>
+    public void Dispose()
+    {
+        if (!_closing)
+        {
+            _closing = true;
+            _filled.Release();
+            if (_started)
+            {
+                _thread.Join();
+            }
+
+            foreach (var t in _all)
+            {
+                t.Dispose();
+            }
+        }
+    }
+
+    private void Put(Entry e)
+    {
+        if (Interlocked.Increment(ref _waiting) > Capacity)
+        {
+            Interlocked.Decrement(ref _waiting);
+            Interlocked.Increment(ref _dropped);
+            return;
+        }
+
+        _queue.Enqueue(e);
+        if (Interlocked.Exchange(ref _sleeping, 0) == 1)
+        {
+            _filled.Release();
+        }
+    }
+
+    private void Work()
+    {
+        while (true)
+        {
+            if (_queue.TryDequeue(out var e))
+            {
+                Interlocked.Decrement(ref _waiting);
+                Send(e);
+                continue;
+            }
+
+            if (_closing)
+            {
+                return;
+            }
+
+            Interlocked.Exchange(ref _sleeping, 1);
+            if (_queue.IsEmpty && !_closing)
+            {
+                _filled.Wait();
+            }
+        }
+    }
+
+    private void Send(Entry e)
+    {
+        var targets = e.Proxy < 0 ? _global : _perProxy[e.Proxy];
+        string? text = e.Text;
+        foreach (var t in targets)
+        {
+            if (e.Level > t.Config.MaxLevel)
+            {
+                continue;
+            }
+
+            text ??= SessionLine.Format(_config, e.Session!.Value);
+            if (!t.Send(e.Level, e.At, text, EventLoop.Now))
+            {
+                Interlocked.Increment(ref _dropped);
+            }
+        }
+    }
+}

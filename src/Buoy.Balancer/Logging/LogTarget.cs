@@ -1,0 +1,178 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Buoy.Balancer.Configuration;
+using Buoy.Linux;
+
+namespace Buoy.Balancer.Logging;
+
+/// <summary>Who we are in a line's header.</summary>
+/// <param name="Tag">log-tag, "haproxy".</param>
+/// <param name="HostName">Of <c>log-send-hostname</c>; null = lines carry none.</param>
+/// <param name="Pid">Our process id.</param>
+public sealed record LogIdentity(string Tag, string? HostName, int Pid);
+
+/// <summary>
+/// One target of a <c>log</c> line (configuration manual 4.2). It connects once, before chroot, and keeps that connection; a
+/// datagram that cannot go out at once is lost and counted, never waited for. Used by the logging thread only, but for
+/// <see cref="Connect"/>.
+/// </summary>
+public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : IDisposable
+{
+    /// <summary>A lost target is connected anew at most this often, in ms.</summary>
+    private const long ReconnectEvery = 1000;
+
+    private int _fd = -1;
+    private bool _stream;
+    private long _nextConnect;
+
+    /// <summary>The line of the configuration.</summary>
+    public LogTargetConfig Config => config;
+
+    /// <summary>Opens the target. Null, or why it will never work; one that is merely not there is tried again later.</summary>
+    public string? Connect()
+    {
+        string a = config.Address;
+        if (a.StartsWith("ring@", StringComparison.Ordinal))
+        {
+            return $"'log' : ring target '{a}' is not supported.";
+        }
+
+        _stream = a is "stdout" or "stderr" || a.StartsWith("fd@", StringComparison.Ordinal);
+        if (_stream)
+        {
+            _fd = a switch { "stdout" => 1, "stderr" => 2, _ => int.TryParse(a.AsSpan(3), out int n) ? n : -1 };
+            return _fd < 0 ? $"'log' : '{a}' is not a descriptor." : null;
+        }
+
+        if (a.StartsWith('/') || a.StartsWith("unix@", StringComparison.Ordinal))
+        {
+            _fd = ControlSocket.ConnectUnixDatagram(a.StartsWith('/') ? a : a[5..]);
+            return null;
+        }
+
+        if (EndPointOf(a) is not { } to)
+        {
+            return $"'log' : '{a}' is not an address.";
+        }
+
+        _fd = ControlSocket.ConnectUdp(to);
+        return null;
+    }
+
+    /// <summary>Sends one line. False: it was lost.</summary>
+    public bool Send(int level, DateTimeOffset at, string text, long now)
+    {
+        byte[] line = Encoding.UTF8.GetBytes(Line(level, at, text));
+        if (line.Length > config.Length && config.Length > 1)
+        {
+            line = [.. line.AsSpan(0, config.Length - 1), (byte)'\n'];
+        }
+
+        if (_stream)
+        {
+            return ControlSocket.WriteIfReady(_fd, line) == line.Length;
+        }
+
+        int sent = _fd < 0 ? -ControlSocket.ENotConn : ControlSocket.Send(_fd, line);
+        if (sent >= 0)
+        {
+            return true;
+        }
+
+        // An ICMP error reported for an earlier datagram says nothing about this one: once more on the same socket.
+        if (sent == -ControlSocket.EConnRefused && !IsUnix && ControlSocket.Send(_fd, line) >= 0)
+        {
+            return true;
+        }
+
+        if (sent != -ControlSocket.EAgain && now >= _nextConnect)
+        {
+            _nextConnect = now + ReconnectEvery;
+            return Reconnect() && ControlSocket.Send(_fd, line) >= 0;
+        }
+
+        return false;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!_stream && _fd >= 0)
+        {
+            ControlSocket.Close(_fd);
+            _fd = -1;
+        }
+    }
+
+    private bool IsUnix => config.Address.StartsWith('/') || config.Address.StartsWith("unix@", StringComparison.Ordinal);
+
+    /// <summary>Inside a chroot the path is usually out of reach: then the old socket is kept, a restarted syslogd may reuse it.</summary>
+    private bool Reconnect()
+    {
+        int old = _fd;
+        Connect();
+        if (_fd < 0)
+        {
+            _fd = old;
+            return false;
+        }
+
+        if (old >= 0)
+        {
+            ControlSocket.Close(old);
+        }
+
+        return true;
+    }
+
+    /// <summary>Header and text, in the target's format.</summary>
+    internal string Line(int level, DateTimeOffset at, string text)
+    {
+        level = Math.Max(level, config.MinLevel);
+        int priority = (config.Facility * 8) + level;
+        return config.Format switch
+        {
+            "rfc5424" => $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {identity.Tag} {identity.Pid} - - {text}\n",
+            "short" => $"<{level}>{text}\n",
+            "timed" => $"<{level}>{Iso(at)} {text}\n",
+            "iso" => $"{Iso(at)} {text}\n",
+            "priority" => $"<{priority}>{text}\n",
+            "raw" => text + "\n",
+            _ => $"<{priority}>{Bsd(at)} {Host()}{identity.Tag}[{identity.Pid}]: {text}\n",
+        };
+    }
+
+    /// <summary>
+    /// Only an explicit hostname is sent: HAProxy's default format is "local", which is rfc3164 without it. The configuration
+    /// names both rfc3164.
+    /// </summary>
+    private string Host() => identity.HostName is { } h && config.Format != "local" ? h + " " : "";
+
+    private static string Bsd(DateTimeOffset at)
+    {
+        var l = at.ToLocalTime();
+        return string.Create(CultureInfo.InvariantCulture, $"{l:MMM} {l.Day,2} {l:HH:mm:ss}");
+    }
+
+    private static string Iso(DateTimeOffset at) =>
+        at.ToLocalTime().ToString("yyyy-MM-ddTHH:mm:ss.ffffffzzz", CultureInfo.InvariantCulture);
+
+    private static IPEndPoint? EndPointOf(string address)
+    {
+        string a = address;
+        foreach (string p in (string[])["udp@", "ipv4@", "ipv6@"])
+        {
+            a = a.StartsWith(p, StringComparison.Ordinal) ? a[p.Length..] : a;
+        }
+
+        int colon = a.LastIndexOf(':');
+        if (IPAddress.TryParse(a, out var alone) && (colon < 0 || a.StartsWith('[')))
+        {
+            return new IPEndPoint(alone, 514);
+        }
+
+        return colon > 0 && IPAddress.TryParse(a.AsSpan(0, colon), out var ip) && ushort.TryParse(a.AsSpan(colon + 1), out ushort port)
+            ? new IPEndPoint(ip, port) : null;
+    }
+}
