@@ -42,8 +42,15 @@ public sealed class ControllerTests
 
     private static void Settle(SimulatedCluster c)
     {
-        c.RunUntil(() => c.Nodes.Values.Where(n => !n.Left).All(n => n.Controller.Idle));
+        Rest(c);
         c.AssertReplicasEqual();
+    }
+
+    private static void Rest(SimulatedCluster c)
+    {
+        // What was just asked for is delivered first.
+        c.Run(2 * SimulatedCluster.MessageMs);
+        c.RunUntil(() => c.Nodes.Values.Where(n => !n.Left).All(n => n.Controller.Idle), 200_000);
     }
 
     private static string? Holder(SimulatedCluster c)
@@ -198,7 +205,7 @@ public sealed class ControllerTests
         c.RunUntil(() => c.Nodes.Values.All(n => n.Controller.Idle));
         Assert.Equal(2, c.Nodes.Values.Count(n => n.Running.Count == 2));
         c.Apply(2, new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="mine"/>"""));
-        c.RunUntil(() => c.Nodes.Values.All(n => n.Controller.Idle));
+        Rest(c);
         c.View(1, 2);
         Settle(c);
         Assert.NotNull(Holder(c));

@@ -44,7 +44,7 @@ public sealed record StateMessage : ClusterMessage
     public required bool Established { get; init; }
 
     /// <summary>Its own <c>node_state</c>: each node is the authority for its operation history and transient attributes.</summary>
-    public required string? NodeState { get; init; }
+    public string? NodeState { get; init; }
 
     /// <summary>Operations that it is running.</summary>
     public required List<InFlight> InFlight { get; init; }
