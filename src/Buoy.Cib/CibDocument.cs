@@ -49,6 +49,11 @@ public sealed partial class CibDocument
             : throw new CibException(78, $"expected a <cib> element, found <{root.Name}>");
     }
 
+    /// <summary>A document over an element that the caller owns; changes go to that element.</summary>
+    public static CibDocument Over(XElement root) => root.Name == "cib"
+        ? new CibDocument(root)
+        : throw new CibException(78, $"expected a <cib> element, found <{root.Name}>");
+
     /// <summary>A copy that shares nothing.</summary>
     public CibDocument Clone() => new(new XElement(Root));
 

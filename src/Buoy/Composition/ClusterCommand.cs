@@ -1,0 +1,109 @@
+using System.CommandLine;
+using Buoy.Agents;
+using Buoy.Cib;
+using Buoy.Cluster.Host;
+using Buoy.Linux;
+using Buoy.Membership.Configuration;
+using Buoy.Membership.Host;
+using Microsoft.Extensions.Logging;
+
+namespace Buoy.Composition;
+
+/// <summary><c>buoy cluster</c>: puts ring, scheduler, executor and controller together and runs them.</summary>
+internal static class ClusterCommand
+{
+    /// <summary>The environment's folder for all durable state, in place of /var/lib/corosync and /var/lib/buoy.</summary>
+    private static readonly string? State = Environment.GetEnvironmentVariable("BUOY_STATE") is { Length: > 0 } s ? s : null;
+
+    /// <summary>Runs the daemon; 0 after an orderly stop, 1 where it cannot start.</summary>
+    public static int Run(string[] args)
+    {
+        var config = new Option<string>("--config", "-c") { Description = "corosync.conf", DefaultValueFactory = _ => CorosyncConfig.DefaultPath, HelpName = "FILE" };
+        var authkey = new Option<string?>("--authkey") { Description = "key file (default: totem.keyfile, else /etc/corosync/authkey)", HelpName = "FILE" };
+        var test = new Option<bool>("--test", "-t") { Description = "read the configuration, say what is wrong with it, and end" };
+        var root = new RootCommand("The cluster daemon: membership, quorum, resources. Runs in the foreground.") { config, authkey, test };
+        int status = 0;
+        root.SetAction(parsed => status = Start(parsed.GetValue(config)!, parsed.GetValue(authkey), parsed.GetValue(test)));
+        int usage = root.Parse(args).Invoke();
+        return usage != 0 ? usage : status;
+    }
+
+    private static int Start(string path, string? authkey, bool test)
+    {
+        CorosyncConfig config;
+        try
+        {
+            config = CorosyncConfig.Load(path);
+        }
+        catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException)
+        {
+            return Fail(e.Message);
+        }
+
+        if (test)
+        {
+            foreach (string warning in config.Warnings)
+            {
+                Console.Error.WriteLine("warning: " + warning);
+            }
+
+            return 0;
+        }
+
+        using var log = new DaemonLog(config.Logging);
+        var logger = new LineLogger(
+            log.Write, config.Logging.Debug ? LogLevel.Debug : LogLevel.Information, config.Logging.Timestamp != "off");
+        try
+        {
+            return ClusterDaemon.Run(
+                new ClusterDaemonOptions
+                {
+                    Logger = logger,
+                    StateFolder = Path.Combine(State ?? "/var/lib/buoy", "cib"),
+                    Reloaded = log.Open,
+                },
+                loop => RingEngine.Create(loop, new RingOptions
+                {
+                    ConfigPath = path,
+                    Config = config,
+                    AuthkeyPath = authkey,
+                    StateFolder = State ?? "/var/lib/corosync",
+                    Log = (warning, text) => RingLog.Line(logger, warning ? LogLevel.Warning : LogLevel.Information, text),
+                }),
+                loop => new AgentExecutor(loop, new AgentExecutorOptions
+                {
+                    BalancerCommand = ["/proc/self/exe", "balancer"],
+                    Log = line => RingLog.Agent(
+                        logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
+                }),
+                new SchedulerSeam(),
+                static (cib, operations) =>
+                {
+                    var document = CibDocument.Over(cib);
+                    document.Apply(operations);
+                    return document.Root;
+                });
+        }
+        catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException or LinuxException
+            or System.Net.Sockets.SocketException)
+        {
+            return Fail(e.Message);
+        }
+    }
+
+    private static int Fail(string message)
+    {
+        Console.Error.WriteLine($"buoy cluster: {message}");
+        return 1;
+    }
+}
+
+/// <summary>Lines of the ring and of agents in the daemon's log (event ids 900–909).</summary>
+internal static partial class RingLog
+{
+    [LoggerMessage(EventId = 900, Message = "ring: {text}")]
+    public static partial void Line(ILogger logger, LogLevel level, string text);
+
+    [LoggerMessage(EventId = 901, Message = "{resource} {task}: {text}")]
+    public static partial void Agent(ILogger logger, LogLevel level, string resource, string task, string text);
+}
