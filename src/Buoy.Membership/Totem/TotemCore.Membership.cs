@@ -385,7 +385,8 @@ public sealed partial class TotemCore
                 EnterCommit(now, token with { Hop = token.Hop + 1, Members = entries }, members);
                 break;
 
-            case TotemState.Commit when token.RingId == _myRingId && token.Hop == n + me:
+            case TotemState.Commit when token.RingId == _myRingId && token.Hop == n + me && members.Equals(_myNewMemb)
+                && token.Members[(int)me].OldRingId == _old.Id:
                 EnterRecovery(now, token);
                 break;
 

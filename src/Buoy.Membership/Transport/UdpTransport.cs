@@ -84,7 +84,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         ResolveLiterals();
         Resolve();
         var here = UdpInterfaces.List();
-        if (_unicast is not null && here.Any(i => i.Address == Local))
+        if (_unicast is not null && IsHere(here, Local))
         {
             if (!_suspect)
             {
@@ -246,7 +246,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
 
     private uint FindLocal(IReadOnlyList<UdpInterface> here, NodeSettings? self)
     {
-        if (self is not null && _resolved.TryGetValue(self.Addresses[0], out uint listed) && here.Any(i => i.Address == listed))
+        if (self is not null && _resolved.TryGetValue(self.Addresses[0], out uint listed) && IsHere(here, listed))
         {
             return listed;
         }
@@ -260,6 +260,10 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         var exact = here.Where(i => i.Address == net);
         return exact.Concat(here.Where(i => (i.Address & i.Netmask) == (net & i.Netmask))).FirstOrDefault().Address;
     }
+
+    /// <summary>Every address of 127/8 is the loop-back interface's, though it shows only one.</summary>
+    private static bool IsHere(IReadOnlyList<UdpInterface> here, uint address) =>
+        here.Any(i => i.Address == address || (address >> 24 == 127 && i.Address >> 24 == 127));
 
     private uint IdOf(uint address) => config.ClearNodeHighBit ? address & 0x7FFF_FFFF : address;
 
