@@ -141,7 +141,9 @@ internal sealed unsafe partial class Shard<TPoller>
             c->Flags |= ConnFlags.CloseAfter;
         }
 
-        if (_head.Close || (_head.Minor == 0 && !_head.KeepAlive) || s->Body.Kind == BodyKind.Close)
+        if (_head.Close || (_head.Minor == 0 && !_head.KeepAlive) || s->Body.Kind == BodyKind.Close
+            || _config.Proxies[c->Frontend].HttpConnection != HttpConnectionMode.KeepAlive
+            || _config.Proxies[c->Backend].HttpConnection != HttpConnectionMode.KeepAlive)
         {
             s->Flags |= ConnFlags.CloseAfter;
         }
