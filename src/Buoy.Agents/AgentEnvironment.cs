@@ -3,7 +3,9 @@ using System.Globalization;
 
 namespace Buoy.Agents;
 
-/// <summary>The environment that script agents get (OCF Resource Agent API 1.1 section 3, and what heartbeat's add).</summary>
+/// <summary>
+/// The environment that script agents get (OCF Resource Agent API 1.1 section 3, and what heartbeat's add).
+/// </summary>
 internal static class AgentEnvironment
 {
     private const string FeatureSet = "3.19.0";
@@ -31,7 +33,8 @@ internal static class AgentEnvironment
         AgentRequest request, AgentExecutorOptions options, Dictionary<string, string> inherited)
     {
         var env = new Dictionary<string, string>(inherited);
-        env["PATH"] = env.TryGetValue("PATH", out string? path) && path.Length > 0 ? $"{path}:{SystemPath}" : SystemPath;
+        env["PATH"] = env.TryGetValue("PATH", out string? path) && path.Length > 0 ? $"{path}:{SystemPath}"
+            : SystemPath;
         env["OCF_ROOT"] = options.OcfRoot;
         env["OCF_RA_VERSION_MAJOR"] = "1";
         env["OCF_RA_VERSION_MINOR"] = "1";

@@ -6,8 +6,8 @@ namespace Buoy.Agents;
 /// <summary>
 /// The built-in ocf:heartbeat:IPaddr2: one address, by netlink, announced by packets of our own. Its meaning is the
 /// original's; where it differs:
-/// - monitor says 1, not 7, when the address is on another interface than <c>nic</c>, and stop takes it away from there too:
-///   an address of the cluster left somewhere answers for it;
+/// - monitor says 1, not 7, when the address is on another interface than <c>nic</c>, and stop takes it away
+///   from there too: an address of the cluster left somewhere answers for it;
 /// - <c>check_link_status</c> (of newer versions) is on unless turned off: an address on a dead link serves nobody;
 /// - announcements always go on in the background (<c>arp_bg</c> changes nothing), closer together at first.
 /// </summary>
@@ -171,14 +171,16 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
                     break;
                 case ProbeVerdict.Taken:
                     waiting.End(new Outcome(
-                        Ocf.Error, $"{p.Address} is in use by {AddressProbeHost.MacText(probe.HolderMac ?? [])} on {link.Name}"));
+                        Ocf.Error,
+                        $"{p.Address} is in use by {AddressProbeHost.MacText(probe.HolderMac ?? [])} on {link.Name}"));
                     break;
                 default:
                     waiting.End(new Outcome(Ocf.Error, $"no probe for {p.Address} could be sent on {link.Name}"));
                     break;
             }
         });
-        waiting.Timeout = loop.Schedule(request.TimeoutMs, () => waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
+        waiting.Timeout = loop.Schedule(request.TimeoutMs, () =>
+            waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
         return waiting;
     }
 
@@ -223,7 +225,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         };
         waiting.Left = () => _waiting.Remove(waiting);
         _waiting.Add(waiting);
-        waiting.Timeout = loop.Schedule(request.TimeoutMs, () => waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
+        waiting.Timeout = loop.Schedule(request.TimeoutMs, () =>
+            waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
         waiting.Look();
         return waiting;
     }
@@ -262,7 +265,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         if (request.IntervalMs > 0 || outcome.Rc == Ocf.Ok)
         {
             var held = Hold(request.ResourceId, p);
-            if (outcome.Rc == Ocf.Ok && p.ArpCountRefresh > 0 && link is not null && held.Announcer is null or { Done: true })
+            if (outcome.Rc == Ocf.Ok && p.ArpCountRefresh > 0 && link is not null
+                && held.Announcer is null or { Done: true })
             {
                 Announce(request.ResourceId, held, link!, p.ArpCountRefresh);
             }
@@ -292,7 +296,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         link ??= links.FirstOrDefault(l => l.Index == address.Interface);
         if (p.PrefixLength is { } prefix && address.PrefixLength != prefix)
         {
-            return new Outcome(Ocf.NotRunning, $"{p.Address} has prefix length {address.PrefixLength}, expected {prefix}");
+            return new Outcome(
+                Ocf.NotRunning, $"{p.Address} has prefix length {address.PrefixLength}, expected {prefix}");
         }
 
         if (address.Flags.HasFlag(AddressFlags.DadFailed))
@@ -340,7 +345,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         if (route is null)
         {
             string missing = p.Nic is null ? "nic" : "cidr_netmask";
-            return new Outcome(Ocf.Error, $"parameter {missing} is not given, and no route but the default one covers {p.Address}");
+            return new Outcome(
+                Ocf.Error, $"parameter {missing} is not given, and no route but the default one covers {p.Address}");
         }
 
         link ??= Stack.Links().First(l => l.Index == route.Interface);
@@ -377,7 +383,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         catch (LinuxException e)
         {
             // The address serves; neighbours with an old entry find it when that expires.
-            options.Log(new AgentLogLine(resourceId, "start", true, $"{held.Parameters.Address} is not announced: {e.Message}"));
+            options.Log(new AgentLogLine(
+                resourceId, "start", true, $"{held.Parameters.Address} is not announced: {e.Message}"));
         }
     }
 

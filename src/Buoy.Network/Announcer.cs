@@ -15,12 +15,16 @@ public static class AnnouncementSchedule
     /// <summary>Announcements where no number is given.</summary>
     public static int DefaultCount => Burst.Length;
 
-    /// <summary>Milliseconds after the start at which number <paramref name="i"/> (from 0) is sent; null: no more.</summary>
+    /// <summary>
+    /// Milliseconds after the start at which number <paramref name="i"/> (from 0) is sent; null: no more.
+    /// </summary>
     public static int? Offset(int i, int count, int intervalMs) =>
         i >= count ? null : i < Burst.Length ? Burst[i] : Burst[^1] + ((i - Burst.Length + 1) * intervalMs);
 }
 
-/// <summary>Sends the announcements of one address in the background of a loop until they are done or it is disposed.</summary>
+/// <summary>
+/// Sends the announcements of one address in the background of a loop until they are done or it is disposed.
+/// </summary>
 public sealed class Announcer : IDisposable
 {
     private readonly EventLoop _loop;
@@ -39,7 +43,8 @@ public sealed class Announcer : IDisposable
     /// <param name="count">How many times in all; 0 = none.</param>
     /// <param name="intervalMs">Between those after the sixth.</param>
     public Announcer(
-        EventLoop loop, LinkInfo link, IPAddress address, int count, int intervalMs, Action<string> log, bool repliesOnly = false)
+        EventLoop loop, LinkInfo link, IPAddress address, int count, int intervalMs, Action<string> log,
+        bool repliesOnly = false)
     {
         _loop = loop;
         _count = count;

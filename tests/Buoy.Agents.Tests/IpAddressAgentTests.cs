@@ -22,7 +22,8 @@ public sealed class IpAddressAgentTests
         Assert.Equal(7, Run(bench, "monitor", attributes).Rc);
         Assert.Equal(0, Run(bench, "start", attributes).Rc);
         Assert.Equal(0, Run(bench, "start", attributes).Rc);
-        Assert.Contains("inet 192.168.4.20/27 brd 192.168.4.31 scope global v0.41", NetNamespace.Ip("-o addr show dev v0.41"));
+        Assert.Contains(
+            "inet 192.168.4.20/27 brd 192.168.4.31 scope global v0.41", NetNamespace.Ip("-o addr show dev v0.41"));
         Assert.Contains("UP", NetNamespace.Ip("-br link show dev v0.41"));
         Assert.Equal(0, Run(bench, "monitor", attributes).Rc);
         Assert.Equal(0, Run(bench, "stop", attributes).Rc);
@@ -103,7 +104,8 @@ public sealed class IpAddressAgentTests
     public void Start_WithAWrongParameter_NamesIt(string parameters, string name) => NetNamespace.Run(() =>
     {
         using var bench = new Bench();
-        (string, string)[] attributes = [.. parameters.Split(' ').Select(static w => (w.Split('=')[0], w.Split('=')[1]))];
+        (string, string)[] attributes = [
+            .. parameters.Split(' ').Select(static w => (w.Split('=')[0], w.Split('=')[1]))];
         var result = Run(bench, "start", attributes);
         Assert.Equal(6, result.Rc);
         Assert.Contains($"parameter {name}", result.ExitReason);
@@ -126,7 +128,8 @@ public sealed class IpAddressAgentTests
         using var bench = new Bench();
         var news = new List<AgentResult>();
         Assert.Equal(0, Run(bench, "start", ("ip", Vip)).Rc);
-        bench.Executor.Execute(Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), news.Add);
+        bench.Executor.Execute(
+            Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), news.Add);
         bench.Loop.Until(() => news.Count == 1);
         NetNamespace.Ip("link set v1 down");
         bench.Loop.Until(() => news.Count == 2);
@@ -146,7 +149,8 @@ public sealed class IpAddressAgentTests
         using var bench = new Bench();
         var news = new List<int>();
         Run(bench, "start", ("ip", Vip));
-        bench.Executor.Execute(Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), r => news.Add(r.Rc));
+        bench.Executor.Execute(Bench.Request(
+            AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), r => news.Add(r.Rc));
         bench.Loop.Until(() => news.Count == 1);
         Run(bench, "stop", ("ip", Vip));
         Run(bench, "stop", ("ip", Vip));
@@ -175,7 +179,8 @@ public sealed class IpAddressAgentTests
         {
             if (ear.Receive(buffer) > 0)
             {
-                ear.Send(new ArpPacket(true, mac, IPAddress.Parse(Vip), new byte[6], IPAddress.Any).ToBytes(), ArpPacket.BroadcastMac);
+                ear.Send(new ArpPacket(true, mac, IPAddress.Parse(Vip), new byte[6], IPAddress.Any).ToBytes(),
+                    ArpPacket.BroadcastMac);
             }
         });
         var result = Run(bench, "start", ("ip", Vip), ("run_arping", "true"));
@@ -214,8 +219,6 @@ public sealed class IpAddressAgentTests
 
         start.Sort();
         stop.Sort();
-        TestContext.Current.SendDiagnosticMessage(
-            $"start µs p50 {start[100]} p99 {start[197]}; stop µs p50 {stop[100]} p99 {stop[197]}");
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"start µs p50 {start[100]} p99 {start[197]}; stop µs p50 {stop[100]} p99 {stop[197]}");
     });

@@ -15,7 +15,8 @@ public sealed class ScriptAgentTests
         using var bench = new Bench();
         var agent = bench.Agent("Thing", $"echo chat >&2; echo 'ocf-exit-reason:because of {rc}' >&2; exit {rc}");
         var result = bench.Run(Bench.Request(agent, "start"));
-        Assert.Equal((rc, OperationStatus.Done, $"because of {rc}", ""), (result.Rc, result.Status, result.ExitReason, result.Output));
+        Assert.Equal((rc, OperationStatus.Done, $"because of {rc}", ""),
+            (result.Rc, result.Status, result.ExitReason, result.Output));
         Assert.Contains(bench.Lines, static l => l is { IsError: true, Text: "chat" });
     }
 
@@ -25,12 +26,15 @@ public sealed class ScriptAgentTests
         using var bench = new Bench();
         var agent = bench.Agent("Thing", "env > \"$HA_RSCTMP/env\"; echo \"args=$*\" >> \"$HA_RSCTMP/env\"");
         bench.Run(Bench.Request(
-            agent, "monitor", 30_000, 0, "thing:2", ("ip", "192.0.2.1"), ("with space", "a b"), ("CRM_meta_clone_max", "3"),
+            agent, "monitor", 30_000, 0, "thing:2", ("ip", "192.0.2.1"), ("with space", "a b"),
+            ("CRM_meta_clone_max", "3"),
             ("OCF_CHECK_LEVEL", "10")));
         string[] env = File.ReadAllLines(Path.Combine(bench.Options.AgentStateDirectory, "env"));
         foreach (string line in (string[])[
-            $"OCF_ROOT={bench.Folder}", "OCF_RA_VERSION_MAJOR=1", "OCF_RESOURCE_INSTANCE=thing:2", "OCF_RESOURCE_TYPE=Thing",
-            "OCF_RESOURCE_PROVIDER=test", "OCF_RESKEY_ip=192.0.2.1", "OCF_RESKEY_CRM_meta_clone_max=3", "OCF_CHECK_LEVEL=10",
+            $"OCF_ROOT={bench.Folder}", "OCF_RA_VERSION_MAJOR=1", "OCF_RESOURCE_INSTANCE=thing:2",
+            "OCF_RESOURCE_TYPE=Thing",
+            "OCF_RESOURCE_PROVIDER=test", "OCF_RESKEY_ip=192.0.2.1", "OCF_RESKEY_CRM_meta_clone_max=3",
+            "OCF_CHECK_LEVEL=10",
             "OCF_RESKEY_CRM_meta_timeout=30000", "OCF_RESKEY_CRM_meta_interval=0", "HA_SBIN_DIR=/usr/sbin",
             "HA_VARRUN=/var/run/", "HA_LOGFACILITY=daemon", "args=monitor"])
         {
@@ -96,7 +100,8 @@ public sealed class ScriptAgentTests
     public void Execute_OfOneResource_RunsInOrderOneByOne()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "mkdir \"$HA_RSCTMP/busy\" || exit 1; echo $1 >> \"$HA_RSCTMP/order\"; rmdir \"$HA_RSCTMP/busy\"");
+        var agent = bench.Agent(
+            "Thing", "mkdir \"$HA_RSCTMP/busy\" || exit 1; echo $1 >> \"$HA_RSCTMP/order\"; rmdir \"$HA_RSCTMP/busy\"");
         var results = new List<int>();
         foreach (string task in (string[])["start", "monitor", "stop", "monitor"])
         {
@@ -113,11 +118,14 @@ public sealed class ScriptAgentTests
     public void Execute_OfTwoResources_RunsSideBySide()
     {
         using var bench = new Bench();
-        const string meet = "touch \"$HA_RSCTMP/$OCF_RESOURCE_INSTANCE\"; while ! test -e \"$HA_RSCTMP/$OCF_RESKEY_other\"; do :; done";
+        const string meet =
+            "touch \"$HA_RSCTMP/$OCF_RESOURCE_INSTANCE\"; while ! test -e \"$HA_RSCTMP/$OCF_RESKEY_other\"; do :; done";
         var agent = bench.Agent("Thing", meet);
         int ended = 0;
-        bench.Executor.Execute(Bench.Request(agent, "start", id: "a", attributes: ("other", "b")), r => ended += r.Rc == 0 ? 1 : 100);
-        bench.Executor.Execute(Bench.Request(agent, "start", id: "b", attributes: ("other", "a")), r => ended += r.Rc == 0 ? 1 : 100);
+        bench.Executor.Execute(Bench.Request(agent, "start", id: "a", attributes: ("other", "b")), r =>
+            ended += r.Rc == 0 ? 1 : 100);
+        bench.Executor.Execute(Bench.Request(agent, "start", id: "b", attributes: ("other", "a")), r =>
+            ended += r.Rc == 0 ? 1 : 100);
         bench.Loop.Until(() => ended >= 2);
         Assert.Equal(2, ended);
     }
@@ -126,7 +134,9 @@ public sealed class ScriptAgentTests
     public void Execute_Recurring_ReportsTheFirstResultAndEachChange()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "n=$(cat \"$HA_RSCTMP/n\" 2>/dev/null || echo 0); echo $((n+1)) > \"$HA_RSCTMP/n\"; test $n -lt 3 || exit 7");
+        var agent = bench.Agent(
+            "Thing",
+            "n=$(cat \"$HA_RSCTMP/n\" 2>/dev/null || echo 0); echo $((n+1)) > \"$HA_RSCTMP/n\"; test $n -lt 3 || exit 7");
         var results = new List<int>();
         bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 10), r => results.Add(r.Rc));
         bench.Loop.Until(() => results.Count == 2);
@@ -140,7 +150,8 @@ public sealed class ScriptAgentTests
     {
         using var bench = new Bench();
         var agent = bench.Agent("Thing", "test $1 = stop || { touch \"$HA_RSCTMP/on\"; exec sleep 100; }");
-        bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 1000), _ => Assert.Fail("a cancelled operation spoke"));
+        bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 1000), _ =>
+            Assert.Fail("a cancelled operation spoke"));
         bench.Loop.Until(() => File.Exists(Path.Combine(bench.Options.AgentStateDirectory, "on")));
         bench.Executor.CancelAll("r");
         Assert.Equal(0, bench.Run(Bench.Request(agent, "stop")).Rc);
@@ -150,7 +161,8 @@ public sealed class ScriptAgentTests
     public void Execute_WithMuchOutput_KeepsItBounded()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "i=0; while test $i -lt 5000; do echo line $i >&2; i=$((i+1)); done; head -c 3000000 /dev/zero");
+        var agent = bench.Agent(
+            "Thing", "i=0; while test $i -lt 5000; do echo line $i >&2; i=$((i+1)); done; head -c 3000000 /dev/zero");
         Assert.Equal(0, bench.Run(Bench.Request(agent, "start")).Rc);
         Assert.InRange(bench.Lines.Count(static l => l.IsError), 900, 1000);
     }

@@ -43,7 +43,8 @@ public sealed class NetworkStackTests
     {
         using var stack = new NetworkStack();
         var vip = IPAddress.Parse("fd09::20");
-        stack.Add(new AddressInfo(stack.Link("v0")!.Index, vip, 64) { Flags = AddressFlags.NoDad, PreferredLifetime = 0 });
+        stack.Add(new AddressInfo(
+            stack.Link("v0")!.Index, vip, 64) { Flags = AddressFlags.NoDad, PreferredLifetime = 0 });
         string shown = NetNamespace.Ip("-6 -o addr show dev v0 to fd09::20");
         Assert.Contains("fd09::20/64", shown);
         Assert.DoesNotContain("tentative", shown);
@@ -121,7 +122,8 @@ public sealed class NetworkStackTests
         }
 
         Assert.Equal([false, true, false, true, false, true], heard.Select(static p => p.IsReply));
-        Assert.All(heard, p => Assert.Equal((Vip, AddressProbeHost.MacText(link.Mac)), (p.SenderAddress, AddressProbeHost.MacText(p.SenderMac))));
+        Assert.All(heard, p => Assert.Equal(
+            (Vip, AddressProbeHost.MacText(link.Mac)), (p.SenderAddress, AddressProbeHost.MacText(p.SenderMac))));
     });
 
     [Fact]
