@@ -1,0 +1,485 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Buoy.Membership.Quorum;
+using Buoy.Membership.Totem;
+
+namespace Buoy.Membership.Configuration;
+
+/// <summary>From sections and keys to the model: every key is used, warned of by name, or refused by name.</summary>
+internal sealed class CorosyncConfigReader(string text, string file)
+{
+    private readonly List<string> _warnings = [];
+
+    private static readonly HashSet<string> TotemKeys =
+    [
+        "version", "cluster_name", "config_version", "clear_node_high_bit", "crypto_model", "crypto_cipher", "crypto_hash",
+        "secauth", "keyfile", "link_mode", "netmtu", "transport", "ip_version", "token", "token_warning", "token_coefficient",
+        "token_retransmit", "token_retransmits_before_loss_const", "hold", "join", "send_join", "consensus", "merge",
+        "downcheck", "fail_recv_const", "seqno_unchanged_const", "heartbeat_failures_allowed", "max_network_delay",
+        "window_size", "max_messages", "miss_count_const", "cancel_token_hold_on_retransmit", "block_unlisted_ips",
+        "knet_pmtud_interval", "knet_mtu", "knet_compression_model", "knet_compression_threshold", "knet_compression_level",
+        "nodeid", "rrp_mode", "threads", "key",
+    ];
+
+    private static readonly Dictionary<string, string> TotemWithoutEffect = new()
+    {
+        ["config_version"] = "nodes are not compared by it",
+        ["crypto_model"] = "the one library is OpenSSL",
+        ["heartbeat_failures_allowed"] = "token loss alone decides",
+        ["max_network_delay"] = "token loss alone decides",
+        ["link_mode"] = "there is one link",
+        ["rrp_mode"] = "there is one ring; Corosync 3 ignores it too",
+        ["threads"] = "there is one thread",
+        ["knet_pmtud_interval"] = "the MTU is netmtu",
+        ["knet_mtu"] = "the MTU is netmtu",
+        ["knet_compression_model"] = "nothing is compressed",
+        ["knet_compression_threshold"] = "nothing is compressed",
+        ["knet_compression_level"] = "nothing is compressed",
+    };
+
+    public CorosyncConfig Read()
+    {
+        var root = ConfigSection.Parse(text, file);
+        if (root.Entries is [var stray, ..])
+        {
+            throw Error(stray.Line, $"key '{stray.Key}' outside of any section", "totem, nodelist, quorum, logging or system");
+        }
+
+        foreach (var section in root.Sections)
+        {
+            switch (section.Name)
+            {
+                case "totem" or "nodelist" or "quorum" or "logging":
+                    break;
+                case "system" or "resources" or "uidgid":
+                    Warn(section.Line, $"section '{section.Name}' has no effect here");
+                    break;
+                default:
+                    throw Error(section.Line, $"section '{section.Name}'",
+                        "totem, nodelist, quorum, logging, system, resources or uidgid (nozzle is not supported)");
+            }
+        }
+
+        var totem = One(root, "totem") ?? throw Error(0, "no section 'totem'", "totem { version: 2 ... }");
+        var nodes = ReadNodes(One(root, "nodelist"));
+        Known(totem, TotemKeys, ["interface"]);
+        foreach (var entry in totem.Entries)
+        {
+            if (TotemWithoutEffect.TryGetValue(entry.Key, out string? why))
+            {
+                Warn(entry.Line, $"{entry.Key} has no effect here: {why}");
+            }
+        }
+
+        if (totem.Find("version") is not { Value: "2" })
+        {
+            throw Error(totem.Find("version")?.Line ?? totem.Line, $"totem.version '{totem.Find("version")?.Value}'", "2");
+        }
+
+        if (totem.Find("key") is { } key)
+        {
+            throw Error(key.Line, "totem.key", "a key in the file totem.keyfile names: secrets do not belong here");
+        }
+
+        var iface = ReadInterface(totem);
+        var transport = ReadTransport(totem, iface, nodes);
+        var parameters = ReadParameters(totem, nodes.Count);
+        if (totem.Find("ip_version") is { } ip && ip.Value is not ("ipv4" or "ipv4-6"))
+        {
+            _ = OneOf(ip, "ipv4", "ipv6", "ipv4-6", "ipv6-4");
+            if (ip.Value == "ipv6")
+            {
+                throw Error(ip.Line, "ip_version: ipv6", "ipv4 (the ring runs over IPv4 only)");
+            }
+        }
+
+        return new CorosyncConfig
+        {
+            File = file,
+            ClusterName = totem.Find("cluster_name")?.Value ?? "",
+            Transport = transport,
+            Crypto = ReadCrypto(totem),
+            KeyFile = totem.Find("keyfile")?.Value,
+            Interface = iface,
+            Nodes = nodes,
+            Totem = parameters,
+            DownCheck = Number(totem, "downcheck", 1000, 30),
+            NetMtu = Number(totem, "netmtu", 1500, 576, 65535),
+            ClearNodeHighBit = Flag(totem, "clear_node_high_bit", false),
+            BlockUnlistedIps = Flag(totem, "block_unlisted_ips", true),
+            Quorum = ReadQuorum(One(root, "quorum"), nodes),
+            Logging = ReadLogging(One(root, "logging")),
+            Warnings = _warnings,
+        };
+    }
+
+    private InterfaceSettings ReadInterface(ConfigSection totem)
+    {
+        var sections = totem.Sections.FindAll(s => s.Name == "interface");
+        if (sections.Count == 0)
+        {
+            return new InterfaceSettings();
+        }
+
+        if (sections.Count > 1)
+        {
+            Warn(sections[1].Line, "only link 0 is used; further interface sections have no effect");
+        }
+
+        var s = sections[0];
+        Known(s, ["ringnumber", "linknumber", "bindnetaddr", "mcastaddr", "mcastport", "ttl", "broadcast", "member",
+            "knet_link_priority", "knet_ping_interval", "knet_ping_timeout", "knet_ping_precision", "knet_pong_count",
+            "knet_transport"], []);
+        foreach (var entry in s.Entries.Where(e => e.Key.StartsWith("knet_", StringComparison.Ordinal)))
+        {
+            Warn(entry.Line, $"{entry.Key} has no effect here: there is one link, its state follows from token");
+        }
+
+        if (s.Find("broadcast") is { Value: "yes" } broadcast)
+        {
+            throw Error(broadcast.Line, "broadcast: yes", "mcastaddr, or transport: udpu with a node list");
+        }
+
+        int number = Number(s, s.Find("linknumber") is null ? "ringnumber" : "linknumber", 0, 0, 7);
+        if (number != 0)
+        {
+            throw Error(s.Line, $"the first interface has number {number}", "0");
+        }
+
+        return new InterfaceSettings
+        {
+            LinkNumber = 0,
+            BindNetAddr = Address(s, "bindnetaddr", multicast: false),
+            McastAddr = Address(s, "mcastaddr", multicast: true),
+            McastPort = Number(s, "mcastport", 5405, 1, 65535),
+            Ttl = Number(s, "ttl", 1, 0, 255),
+        };
+    }
+
+    private TransportKind ReadTransport(ConfigSection totem, InterfaceSettings iface, IReadOnlyList<NodeSettings> nodes)
+    {
+        var entry = totem.Find("transport");
+        var kind = entry is null
+            ? (iface.McastAddr is not null ? TransportKind.Multicast : TransportKind.Knet)
+            : OneOf(entry, "udp", "udpu", "knet") switch
+            {
+                "udp" => TransportKind.Multicast,
+                "udpu" => TransportKind.Unicast,
+                _ => TransportKind.Knet,
+            };
+        int line = entry?.Line ?? totem.Line;
+        if (kind is TransportKind.Multicast)
+        {
+            if (iface.BindNetAddr is null && nodes.Count == 0)
+            {
+                throw Error(line, "multicast without bindnetaddr and without a node list", "totem.interface.bindnetaddr");
+            }
+
+            if (iface.McastAddr is null && totem.Find("cluster_name") is null)
+            {
+                throw Error(line, "multicast without mcastaddr and without cluster_name", "totem.interface.mcastaddr");
+            }
+        }
+        else if (nodes.Count == 0)
+        {
+            throw Error(line, "no node list", "nodelist { node { ring0_addr: ... nodeid: ... } }, or an interface with mcastaddr");
+        }
+        else if (nodes.FirstOrDefault(n => n.NodeId == 0) is { } without)
+        {
+            throw Error(without.Line, "a node without nodeid", "nodeid in each node, unless transport is udp");
+        }
+
+        return kind;
+    }
+
+    private TotemParameters ReadParameters(ConfigSection totem, int nodes)
+    {
+        int token = Number(totem, "token", 3000, 30);
+        if (nodes >= 3)
+        {
+            token += (nodes - 2) * Number(totem, "token_coefficient", 650, 0);
+        }
+
+        int before = Number(totem, "token_retransmits_before_loss_const", 4, 1);
+        int retransmit = Number(totem, "token_retransmit", (int)(token / (before + 0.2)), 0);
+        if (retransmit < 30)
+        {
+            throw Error(
+                (totem.Find("token_retransmit") ?? totem.Find("token_retransmits_before_loss_const") ?? totem.Find("token"))!.Line,
+                $"token_retransmit of {retransmit} ms", "30 or more: a larger token or fewer token_retransmits_before_loss_const");
+        }
+
+        int hold = Number(totem, "hold", (int)((retransmit * 0.8) - 10), 0);
+        if (hold < 14)
+        {
+            throw Error(totem.Find("hold")?.Line ?? totem.Line, $"hold of {hold} ms", "14 or more");
+        }
+
+        int join = Number(totem, "join", 50, 30);
+        int consensus = Number(totem, "consensus", (int)(token * 12L / 10), 30);
+        if (consensus < join)
+        {
+            throw Error(totem.Find("consensus")!.Line, $"consensus of {consensus} ms", $"at least join, {join} ms");
+        }
+
+        if (consensus < token * 12L / 10)
+        {
+            Warn(totem.Find("consensus")!.Line, $"consensus of {consensus} ms is less than 1.2 times token, {token * 12L / 10} ms");
+        }
+
+        return new TotemParameters
+        {
+            Token = token,
+            TokenRetransmit = retransmit,
+            Hold = hold,
+            Join = join,
+            Consensus = consensus,
+            TokenWarningPercent = Number(totem, "token_warning", 75, 0, 100),
+            SendJoin = Number(totem, "send_join", 0, 0),
+            Merge = Number(totem, "merge", 200, 30),
+            FailRecvConst = Number(totem, "fail_recv_const", 2500, 1),
+            SeqnoUnchangedConst = Number(totem, "seqno_unchanged_const", 30, 1),
+            WindowSize = Number(totem, "window_size", 50, 1, 16384),
+            MaxMessages = Number(totem, "max_messages", 17, 1, 16384),
+            MissCountConst = Number(totem, "miss_count_const", 5, 1),
+            CancelTokenHoldOnRetransmit = Flag(totem, "cancel_token_hold_on_retransmit", false),
+        };
+    }
+
+    private CryptoSettings ReadCrypto(ConfigSection totem)
+    {
+        bool secauth = totem.Find("secauth") is { } s && OneOf(s, "on", "off", "yes", "no") is "on" or "yes";
+        string cipher = totem.Find("crypto_cipher") is { } c
+            ? OneOf(c, "none", "aes128", "aes192", "aes256") : secauth ? "aes256" : "none";
+        string hash = totem.Find("crypto_hash") is { } h
+            ? OneOf(h, "none", "sha1", "sha256", "sha384", "sha512") : secauth ? "sha256" : "none";
+        if (cipher != "none" && hash == "none")
+        {
+            throw Error(totem.Find("crypto_cipher")?.Line ?? totem.Line, $"crypto_cipher {cipher} without crypto_hash",
+                "crypto_hash: sha256 (encryption without authentication protects nothing)");
+        }
+
+        return new CryptoSettings(cipher == "none" ? 0 : int.Parse(cipher[3..], CultureInfo.InvariantCulture), hash);
+    }
+
+    private List<NodeSettings> ReadNodes(ConfigSection? list)
+    {
+        var nodes = new List<NodeSettings>();
+        if (list is null)
+        {
+            return nodes;
+        }
+
+        Known(list, [], ["node"]);
+        foreach (var s in list.Sections)
+        {
+            foreach (var entry in s.Entries)
+            {
+                bool address = entry.Key is ['r', 'i', 'n', 'g', >= '0' and <= '7', '_', 'a', 'd', 'd', 'r'];
+                if (!address && entry.Key is not ("nodeid" or "name" or "quorum_votes"))
+                {
+                    throw Error(entry.Line, $"key '{entry.Key}' in node", "ring0_addr to ring7_addr, nodeid, name, quorum_votes");
+                }
+
+                if (address && entry.Key[4] != '0')
+                {
+                    Warn(entry.Line, $"{entry.Key} has no effect here: only link 0 is used");
+                }
+            }
+
+            if (s.Sections is [var inner, ..])
+            {
+                throw Error(inner.Line, $"section '{inner.Name}' in node", "keys only");
+            }
+
+            string ring0 = s.Find("ring0_addr")?.Value ?? throw Error(s.Line, "a node without ring0_addr", "ring0_addr");
+            var node = new NodeSettings
+            {
+                NodeId = s.Find("nodeid") is null ? 0 : (uint)Number(s, "nodeid", 0, 1),
+                Name = s.Find("name")?.Value ?? ring0,
+                Addresses = [.. Enumerable.Range(0, 8).Select(i => s.Find($"ring{i}_addr")?.Value).OfType<string>()],
+                Votes = Number(s, "quorum_votes", 1, 0, 1000),
+                Line = s.Line,
+            };
+            if (node.NodeId != 0 && nodes.Exists(n => n.NodeId == node.NodeId))
+            {
+                throw Error(s.Find("nodeid")!.Line, $"nodeid {node.NodeId} a second time", "an id per node");
+            }
+
+            if (nodes.Exists(n => n.Name == node.Name))
+            {
+                throw Error(s.Line, $"node '{node.Name}' a second time", "a name per node");
+            }
+
+            nodes.Add(node);
+        }
+
+        return nodes.Count <= TotemLimits.Members ? nodes
+            : throw Error(list.Line, $"{nodes.Count} nodes", $"at most {TotemLimits.Members}");
+    }
+
+    private QuorumSettings ReadQuorum(ConfigSection? s, List<NodeSettings> nodes)
+    {
+        int listed = nodes.Sum(n => n.Votes);
+        if (s is null)
+        {
+            return new QuorumSettings { ExpectedVotes = listed, Enabled = false };
+        }
+
+        if (s.Sections is [var inner, ..])
+        {
+            throw Error(inner.Line, $"section '{inner.Name}' in quorum", inner.Name == "device"
+                ? "no device: a quorum device is not supported yet" : "keys only");
+        }
+
+        Known(s, ["provider", "expected_votes", "votes", "two_node", "wait_for_all", "last_man_standing",
+            "last_man_standing_window", "auto_tie_breaker", "auto_tie_breaker_node", "allow_downscale",
+            "expected_votes_tracking"], []);
+        if (s.Find("provider") is not { } provider)
+        {
+            Warn(s.Line, "no quorum provider: every partition counts as quorate");
+            return new QuorumSettings { ExpectedVotes = listed, Enabled = false };
+        }
+
+        _ = OneOf(provider, "corosync_votequorum");
+        foreach (string key in (string[])["last_man_standing", "auto_tie_breaker", "allow_downscale", "expected_votes_tracking"])
+        {
+            if (Flag(s, key, false))
+            {
+                throw Error(s.Find(key)!.Line, $"{key}: {s.Find(key)!.Value}", $"no {key}: it is not supported yet");
+            }
+        }
+
+        bool twoNode = Flag(s, "two_node", false);
+        int expected = Number(s, "expected_votes", 0, 1);
+        bool given = s.Find("expected_votes") is not null;
+        int line = s.Find("expected_votes")?.Line ?? s.Line;
+        if (!given && nodes.Count == 0)
+        {
+            throw Error(line, "neither expected_votes nor a node list", "quorum.expected_votes");
+        }
+
+        if (given && nodes.Count > 0 && expected < listed)
+        {
+            Warn(line, $"expected_votes: {expected} is less than the node list's {listed} votes: "
+                + "it rises when they are seen, before that fewer nodes may have quorum");
+        }
+
+        expected = given ? expected : listed;
+        if (twoNode && Math.Max(expected, listed) != 2)
+        {
+            throw Error(s.Find("two_node")!.Line, $"two_node with {expected} expected votes", "two_node only with 2 expected votes");
+        }
+
+        return new QuorumSettings
+        {
+            ExpectedVotes = expected,
+            DefaultVotes = Number(s, "votes", 1, 0),
+            TwoNode = twoNode,
+            WaitForAll = Flag(s, "wait_for_all", twoNode),
+        };
+    }
+
+    private LoggingSettings ReadLogging(ConfigSection? s)
+    {
+        if (s is null)
+        {
+            return new LoggingSettings();
+        }
+
+        Known(s, ["timestamp", "fileline", "function_name", "blackbox", "to_stderr", "to_logfile", "to_syslog", "logfile",
+            "logfile_priority", "syslog_facility", "syslog_priority", "debug"], ["logger_subsys"]);
+        var subsystems = new Dictionary<string, bool>(StringComparer.OrdinalIgnoreCase);
+        foreach (var sub in s.Sections)
+        {
+            string name = sub.Find("subsys")?.Value ?? throw Error(sub.Line, "logger_subsys without subsys", "subsys: NAME");
+            subsystems[name] = Flag(sub, "debug", false);
+        }
+
+        string logfile = s.Find("logfile")?.Value ?? "";
+        bool toLogfile = Flag(s, "to_logfile", false);
+        if (toLogfile && logfile.Length == 0)
+        {
+            throw Error(s.Find("to_logfile")!.Line, "to_logfile without logfile", "logfile: PATH");
+        }
+
+        return new LoggingSettings
+        {
+            ToStderr = Flag(s, "to_stderr", true),
+            ToLogfile = toLogfile,
+            Logfile = logfile.Length == 0 ? null : logfile,
+            ToSyslog = Flag(s, "to_syslog", true),
+            SyslogFacility = s.Find("syslog_facility")?.Value ?? "daemon",
+            SyslogPriority = s.Find("syslog_priority")?.Value ?? "info",
+            LogfilePriority = s.Find("logfile_priority")?.Value ?? "info",
+            Debug = s.Find("debug") is { Value: "trace" } || Flag(s, "debug", false),
+            Timestamp = s.Find("timestamp") is { } t ? OneOf(t, "off", "on", "hires") : "hires",
+            FileLine = Flag(s, "fileline", false),
+            SubsystemDebug = subsystems,
+        };
+    }
+
+    // ── Helpers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private ConfigSection? One(ConfigSection root, string name)
+    {
+        var all = root.Sections.FindAll(s => s.Name == name);
+        return all.Count <= 1 ? all.FirstOrDefault() : throw Error(all[1].Line, $"section '{name}' a second time", "one");
+    }
+
+    private void Known(ConfigSection section, IReadOnlyCollection<string> keys, IReadOnlyCollection<string> sections)
+    {
+        if (section.Entries.Find(e => !keys.Contains(e.Key)) is { } entry)
+        {
+            string near = keys.OrderBy(k => Distance(k, entry.Key)).FirstOrDefault() ?? "no keys";
+            throw Error(entry.Line, $"key '{entry.Key}' in {section.Name}", $"a key of corosync.conf(5), such as {near}");
+        }
+
+        if (section.Sections.Find(s => !sections.Contains(s.Name)) is { } inner)
+        {
+            throw Error(inner.Line, $"section '{inner.Name}' in {section.Name}",
+                sections.Count == 0 ? "keys only" : string.Join(" or ", sections));
+        }
+    }
+
+    private static int Distance(string a, string b) =>
+        a.Zip(b).TakeWhile(p => p.First == p.Second).Count() * -2 + Math.Abs(a.Length - b.Length);
+
+    private int Number(ConfigSection s, string key, int fallback, int min, int max = int.MaxValue)
+    {
+        if (s.Find(key) is not { } entry)
+        {
+            return fallback;
+        }
+
+        return int.TryParse(entry.Value, NumberStyles.None, CultureInfo.InvariantCulture, out int value)
+            && value >= min && value <= max
+            ? value
+            : throw Error(entry.Line, $"{key}: {entry.Value}",
+                max == int.MaxValue ? $"a number of {min} or more" : $"a number of {min} to {max}");
+    }
+
+    private bool Flag(ConfigSection s, string key, bool fallback) => s.Find(key) is { } entry
+        ? OneOf(entry, "yes", "no", "on", "off", "1", "0") is "yes" or "on" or "1" : fallback;
+
+    private string? Address(ConfigSection s, string key, bool multicast)
+    {
+        if (s.Find(key) is not { } entry)
+        {
+            return null;
+        }
+
+        bool valid = IPAddress.TryParse(entry.Value, out var ip) && ip.AddressFamily == AddressFamily.InterNetwork
+            && (ip.GetAddressBytes()[0] is >= 224 and <= 239) == multicast;
+        return valid ? entry.Value : throw Error(
+            entry.Line, $"{key}: {entry.Value}", multicast ? "an IPv4 multicast address" : "an IPv4 address or network");
+    }
+
+    private string OneOf(ConfigEntry entry, params string[] allowed) => allowed.Contains(entry.Value) ? entry.Value
+        : throw Error(entry.Line, $"{entry.Key}: {entry.Value}", string.Join(", ", allowed));
+
+    private void Warn(int line, string what) => _warnings.Add($"{file}:{line}: {what}");
+
+    private CorosyncConfigException Error(int line, string found, string expected) => new(file, line, found, expected);
+}

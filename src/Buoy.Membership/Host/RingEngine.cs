@@ -1,0 +1,571 @@
+using System.Security.Cryptography;
+using Buoy.Linux;
+using Buoy.Membership.Configuration;
+using Buoy.Membership.Quorum;
+using Buoy.Membership.Totem;
+using Buoy.Membership.Transport;
+
+namespace Buoy.Membership.Host;
+
+/// <summary>
+/// Our ring as a cluster engine: the pure core, its quorum, and their host. One turn: measure own lateness, feed every
+/// waiting datagram, then the deadlines; after each step its effects, in order. A view is given when every member of the new
+/// ring has said who it is (<see cref="SyncRecord"/>) on that ring.
+/// </summary>
+public sealed class RingEngine : IClusterEngine
+{
+    private const byte KindApplication = 0;
+    private const byte KindSync = 1;
+    private const byte KindExpectedVotes = 2;
+
+    /// <summary>Copies of the last word: a lost Leave costs the others a token time-out.</summary>
+    private const int LeaveCopies = 3;
+
+    private readonly EventLoop _loop;
+    private readonly RingOptions _options;
+    private readonly UdpTransport _transport;
+    private readonly Queue<Effect> _effects = new();
+    private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
+    private readonly byte[] _plain = new byte[65536];
+    private readonly byte[] _sealed = new byte[65536 + 256];
+    private readonly byte[] _encoded = new byte[65536];
+    private readonly MessageAssembler _assembler = new();
+    private readonly MessageHandler _onAssembled;
+    private readonly Action<ReadOnlyMemory<byte>, UdpEndpoint> _feed;
+    private readonly byte[] _authkey;
+    private readonly ulong _incarnation;
+    private CorosyncConfig _config;
+    private NodeSettings? _self;
+    private MessagePacker? _packer;
+    private TotemCore? _core;
+    private VoteQuorum? _quorum;
+    private DatagramSeal? _seal;
+    private RingSeqFile? _seqFile;
+    private IClusterEngineSink? _sink;
+    private EventLoop.LoopTimer? _timer;
+    private long _timerDue = long.MaxValue;
+    private bool _performing;
+    private bool _inTurn;
+    private bool _disposed;
+
+    // The synchronisation of the newest ring, and the last view given.
+    private RingId _syncRing;
+    private NodeSet _syncMembers = NodeSet.Empty;
+    private readonly SortedDictionary<uint, SyncRecord> _syncRecords = [];
+    private bool _synced;
+    private long _syncFirstSign;
+    private RingId _viewedRing;
+    private NodeSet _viewed = NodeSet.Empty;
+    private NodeSet _continuing = NodeSet.Empty;
+    private ulong _joined;
+    private IReadOnlyList<SyncRecord> _viewRecords = [];
+
+    private RingEngine(EventLoop loop, RingOptions options)
+    {
+        _loop = loop;
+        _options = options;
+        _config = options.Config ?? CorosyncConfig.Load(options.ConfigPath);
+        foreach (string warning in _config.Warnings)
+        {
+            options.Log(true, warning);
+        }
+
+        LocalNodeName = options.LocalName ?? Environment.MachineName;
+        _authkey = _config.Crypto.Enabled ? ReadKey() : [];
+        Span<byte> random = stackalloc byte[4];
+        RandomNumberGenerator.Fill(random);
+        _incarnation = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 20)
+            | (BitConverter.ToUInt32(random) & 0xFFFFF);
+        _transport = new UdpTransport(loop, _config, options.Log) { Readable = () => Turn(timers: false) };
+        _onAssembled = OnAssembled;
+        _feed = OnDatagram;
+        Identify();
+    }
+
+    /// <summary>
+    /// Reads configuration and key. Nothing is sent before <see cref="Start"/>. Throws <see cref="CorosyncConfigException"/>
+    /// for the configuration, IOException for a file that cannot be read or a key that is too short.
+    /// </summary>
+    public static RingEngine Create(EventLoop loop, RingOptions options) => new(loop, options);
+
+    /// <summary>The configuration in use.</summary>
+    public CorosyncConfig Config => _config;
+
+    /// <summary>Id of this node; 0 while no interface tells it (then no view was given yet).</summary>
+    public uint LocalNodeId { get; private set; }
+
+    /// <inheritdoc/>
+    public string LocalNodeName { get; private set; }
+
+    /// <inheritdoc/>
+    public string ClusterName => _config.ClusterName;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<(uint NodeId, string Name)> ConfiguredNodes => [.. _config.Nodes.Select(n => (n.NodeId, n.Name))];
+
+    /// <inheritdoc/>
+    public int TokenMs => _config.Totem.Token;
+
+    /// <inheritdoc/>
+    public void Start(IClusterEngineSink sink)
+    {
+        _sink = sink;
+        Begin();
+        DownCheck();
+    }
+
+    /// <inheritdoc/>
+    public bool TrySend(ReadOnlySpan<byte> message)
+    {
+        if (_packer is null || _disposed)
+        {
+            return false;
+        }
+
+        bool taken = _packer.TryAdd(KindApplication, message);
+        if (taken && _synced)
+        {
+            _core!.OnMessageQueued(EventLoop.Now);
+            Perform();
+        }
+
+        return taken;
+    }
+
+    /// <inheritdoc/>
+    public void Leave()
+    {
+        if (_core is null || _disposed)
+        {
+            return;
+        }
+
+        _core.Leave(EventLoop.Now);
+        _core.TakeEffects(_effects);
+        foreach (var effect in _effects.OfType<Broadcast>().ToList())
+        {
+            for (int i = 0; i < LeaveCopies; i++)
+            {
+                Send(null, effect.Message);
+            }
+        }
+
+        _effects.Clear();
+        Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _timer?.Cancel();
+            _transport.Dispose();
+            _seal?.Dispose();
+            CryptographicOperations.ZeroMemory(_authkey);
+        }
+    }
+
+    /// <inheritdoc/>
+    public string? Reload()
+    {
+        CorosyncConfig fresh;
+        try
+        {
+            fresh = CorosyncConfig.Load(_options.ConfigPath);
+        }
+        catch (Exception e) when (e is IOException or CorosyncConfigException or UnauthorizedAccessException)
+        {
+            return e.Message;
+        }
+
+        string? fixedKey = fresh.ClusterName != _config.ClusterName ? "cluster_name"
+            : fresh.Transport != _config.Transport ? "transport"
+            : fresh.Crypto != _config.Crypto ? "crypto_cipher or crypto_hash"
+            : fresh.Interface != _config.Interface ? "interface"
+            : fresh.Totem != _config.Totem ? "a totem timer"
+            : !fresh.Nodes.Select(Identity).SequenceEqual(_config.Nodes.Select(Identity)) ? "nodelist"
+            : null;
+        if (fixedKey is not null)
+        {
+            return $"{fresh.File}: {fixedKey} changed: it takes effect at the next start only; nothing was reloaded";
+        }
+
+        _config = fresh;
+        if (_quorum is not null)
+        {
+            ChangeQuorum(q => q.Reload(fresh.Quorum));
+        }
+
+        return null;
+
+        static (uint, string, string, int) Identity(NodeSettings n) => (n.NodeId, n.Name, string.Join(' ', n.Addresses), n.Votes);
+    }
+
+    /// <inheritdoc/>
+    public string? SetExpectedVotes(int votes)
+    {
+        if (_quorum is null || _packer is null)
+        {
+            return "this node is not up yet";
+        }
+
+        if (votes < 1 || _quorum.RefusesExpected(votes) is not null)
+        {
+            return votes < 1 ? "expected votes must be 1 or more" : _quorum.RefusesExpected(votes);
+        }
+
+        if (!_packer.TryAdd(KindExpectedVotes, BitConverter.GetBytes(votes)))
+        {
+            return "too many messages wait; try again";
+        }
+
+        _core!.OnMessageQueued(EventLoop.Now);
+        Perform();
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public EngineStatus Status => RingStatus.Of(
+        _config, _core, _quorum, _transport, _viewRecords, LocalNodeId, LocalNodeName, _counters, _packer?.Waiting ?? 0);
+
+    // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private byte[] ReadKey()
+    {
+        string path = _options.AuthkeyPath ?? _config.KeyFile ?? "/etc/corosync/authkey";
+        byte[] key;
+        try
+        {
+            key = File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{path}: {e.Message} The key is needed: {_config.File} sets crypto_hash.", e);
+        }
+
+        return key.Length >= DatagramSeal.MinKeySize ? key : throw new IOException(
+            $"{path}: the key has {key.Length} bytes; expected {DatagramSeal.MinKeySize} or more, as corosync-keygen makes");
+    }
+
+    private void Identify()
+    {
+        (LocalNodeId, _self) = _transport.Identify(LocalNodeName);
+        LocalNodeName = _self?.Name ?? LocalNodeName;
+    }
+
+    private void Begin()
+    {
+        if (_core is not null)
+        {
+            return;
+        }
+
+        if (LocalNodeId == 0)
+        {
+            Identify();
+        }
+
+        if (LocalNodeId == 0)
+        {
+            return;
+        }
+
+        string folder = _options.StateFolder ?? Environment.GetEnvironmentVariable("BUOY_STATE") ?? "/var/lib/corosync";
+        _seqFile = new RingSeqFile(folder, LocalNodeId);
+        _seal = new DatagramSeal(
+            _config.Crypto, _authkey, _config.ClusterName, LocalNodeId, _incarnation, _config.Totem.Token);
+        int maxContents = Math.Min(_config.NetMtu, 65000) - 28 - _seal.Overhead - 96;
+        _packer = new MessagePacker(Math.Min(maxContents, TotemLimits.Contents));
+        _quorum = new VoteQuorum(_config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes);
+        NodeSet? allowed = _config.Nodes.Count > 0 && _config.Nodes.All(n => n.NodeId != 0)
+            ? NodeSet.Of(_config.Nodes.Select(n => n.NodeId)) : null;
+        _core = new TotemCore(
+            _config.Totem, LocalNodeId, _incarnation, _seqFile.Load(), _packer, RandomNumberGenerator.GetInt32, allowed);
+        _transport.Check(_self);
+        _core.Start(EventLoop.Now);
+        Perform();
+    }
+
+    /// <summary>Every downcheck ms while something is missing: the interface, a name, the id.</summary>
+    private void DownCheck()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        if (_core is null)
+        {
+            _transport.Check(_self);
+            Begin();
+        }
+        else if (!_transport.Settled)
+        {
+            _transport.Check(_self);
+        }
+
+        _loop.Schedule(_config.DownCheck, DownCheck);
+    }
+
+    // ── Turns ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private void Turn(bool timers)
+    {
+        if (_disposed || _core is null || _inTurn)
+        {
+            return;
+        }
+
+        _inTurn = true;
+        try
+        {
+            _core.BeginTurn(EventLoop.Now);
+            _transport.Drain(_feed);
+            if (_disposed)
+            {
+                return;
+            }
+
+            _core.EndDrain();
+            if (timers || _core.NextDeadline <= EventLoop.Now)
+            {
+                _core.OnTimers(EventLoop.Now);
+            }
+
+            Perform();
+        }
+        finally
+        {
+            _inTurn = false;
+        }
+    }
+
+    private void OnDatagram(ReadOnlyMemory<byte> datagram, UdpEndpoint from)
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        if (!_transport.IsListed(from))
+        {
+            Count("drop.unlisted-ip");
+            return;
+        }
+
+        long now = EventLoop.Now;
+        if (_seal!.Open(now, datagram.Span, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
+        {
+            Count(drop);
+            return;
+        }
+
+        if (MessageCodec.Decode(_plain.AsSpan(0, length)) is not { } message)
+        {
+            Count("drop.malformed");
+            return;
+        }
+
+        _transport.Learn(sender, from);
+        _core!.OnMessage(now, sender, incarnation, message);
+        Perform();
+    }
+
+    private void Rearm()
+    {
+        long due = _core!.NextDeadline;
+        if (due >= _timerDue || due == long.MaxValue)
+        {
+            return;
+        }
+
+        _timer?.Cancel();
+        _timerDue = due;
+        _timer = _loop.Schedule(due - EventLoop.Now, () =>
+        {
+            _timerDue = long.MaxValue;
+            Turn(timers: true);
+            if (!_disposed)
+            {
+                Rearm();
+            }
+        });
+    }
+
+    // ── Effects ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private void Perform()
+    {
+        if (_performing)
+        {
+            return;
+        }
+
+        _performing = true;
+        try
+        {
+            _core!.TakeEffects(_effects);
+            while (!_disposed && _effects.TryDequeue(out var effect))
+            {
+                Perform(effect);
+                _core.TakeEffects(_effects);
+            }
+        }
+        finally
+        {
+            _performing = false;
+        }
+
+        if (!_disposed)
+        {
+            Rearm();
+        }
+    }
+
+    private void Perform(Effect effect)
+    {
+        switch (effect)
+        {
+            case SendTo e when e.NodeId == LocalNodeId:
+                _core!.OnOwnMessage(EventLoop.Now, e.Message);
+                break;
+            case SendTo e:
+                Send(e.NodeId, e.Message);
+                break;
+            case Broadcast e:
+                Send(null, e.Message);
+                break;
+            case PersistRingSeq e:
+                Persist(e.Seq);
+                break;
+            case Deliver e:
+                if (!_assembler.OnContents(e.Message.SenderId, e.Message.Contents, _onAssembled))
+                {
+                    Count("drop.pieces");
+                }
+
+                break;
+            case ConfigurationChange e:
+                OnConfigurationChange(e);
+                break;
+            case Note e:
+                _options.Log(e.Warning, e.Text);
+                break;
+        }
+    }
+
+    private void Send(uint? node, TotemMessage message)
+    {
+        int length = MessageCodec.Encode(message, _encoded);
+        length = _seal!.Seal(_encoded.AsSpan(0, length), _sealed);
+        if (node is { } to)
+        {
+            _transport.SendTo(to, _sealed.AsSpan(0, length));
+        }
+        else
+        {
+            _transport.Broadcast(LocalNodeId, _sealed.AsSpan(0, length));
+        }
+    }
+
+    private void Persist(ulong seq)
+    {
+        try
+        {
+            _seqFile!.Store(seq);
+        }
+        catch (Exception e) when ((e is IOException or UnauthorizedAccessException) && _core!.State is TotemState.Commit)
+        {
+            _options.Log(true, $"{_seqFile!.Path}: {e.Message} No ring can be formed before the ring seq is stored.");
+            _effects.Clear();
+            _core.OnPersistFailed(EventLoop.Now);
+        }
+    }
+
+    // ── Views ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private void OnConfigurationChange(ConfigurationChange change)
+    {
+        if (change.Transitional)
+        {
+            _continuing = _continuing.Intersect(change.Members);
+            return;
+        }
+
+        _assembler.Clear();
+        _syncRing = change.RingId;
+        _syncMembers = change.Members;
+        _syncFirstSign = change.FirstSign;
+        _syncRecords.Clear();
+        _synced = false;
+        string address = _transport.Local == 0 ? "" : UdpEndpoint.Dotted(_transport.Local);
+        var record = new SyncRecord(_syncRing, _viewedRing, _joined, _quorum!.MyRecord, LocalNodeName, address);
+        _packer!.AddUrgent(KindSync, record.Encode());
+        _core!.OnMessageQueued(EventLoop.Now);
+    }
+
+    private void OnAssembled(uint sender, byte kind, ReadOnlySpan<byte> message)
+    {
+        switch (kind)
+        {
+            case KindApplication when _synced:
+                _sink!.OnMessage(sender, message);
+                break;
+            case KindSync:
+                OnSyncRecord(sender, message);
+                break;
+            case KindExpectedVotes when _synced && message.Length == 4:
+                int votes = BitConverter.ToInt32(message);
+                ChangeQuorum(q => q.SetExpected(votes));
+                break;
+            default:
+                Count("drop.kind");
+                break;
+        }
+    }
+
+    private void OnSyncRecord(uint sender, ReadOnlySpan<byte> message)
+    {
+        if (SyncRecord.Decode(message) is not { } record || record.Quorum.NodeId != sender || record.RingId != _syncRing
+            || !_syncMembers.Contains(sender))
+        {
+            Count("drop.sync-record");
+            return;
+        }
+
+        _syncRecords[sender] = record;
+        if (_synced || _syncRecords.Count < _syncMembers.Count)
+        {
+            return;
+        }
+
+        _synced = true;
+        var joined = SyncRecord.JoinedOf(_syncRing, _syncRecords.Values);
+        _joined = joined[LocalNodeId];
+        _quorum!.OnMembers([.. _syncRecords.Values.Select(r => r.Quorum)]);
+        _viewRecords = [.. _syncRecords.Values];
+        var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name, joined[r.Quorum.NodeId])).ToList();
+        var view = new ClusterView(
+            _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)], _quorum.Quorate,
+            _syncFirstSign);
+        _viewedRing = _syncRing;
+        _viewed = _continuing = _syncMembers;
+        _packer!.Open();
+        _core!.OnMessageQueued(EventLoop.Now);
+        _sink!.OnView(view);
+    }
+
+    private void ChangeQuorum(Action<VoteQuorum> change)
+    {
+        bool was = _quorum!.Quorate;
+        change(_quorum);
+        if (_quorum.Quorate != was)
+        {
+            _sink?.OnQuorum(_quorum.Quorate);
+        }
+    }
+
+    private void Count(string name) => _counters[name] = _counters.GetValueOrDefault(name) + 1;
+}

@@ -1,0 +1,135 @@
+namespace Buoy.Membership.Quorum;
+
+/// <summary>What a member tells the others of itself on each new ring.</summary>
+public sealed record QuorumRecord(uint NodeId, int Votes, int ExpectedVotes, bool Quorate, bool WaitForAllArmed);
+
+/// <summary>
+/// votequorum(5): votes are counted on each new ring, when the records of all members have come.
+/// <list type="number">
+/// <item>expected votes rise to the votes present; while not quorate, a quorate member's value is taken</item>
+/// <item>quorum = half of the highest expected votes (or of the votes present), plus one; it never falls by itself</item>
+/// <item>two_node with at most two members: quorum is 1</item>
+/// <item>wait_for_all: armed at start and whenever quorum is lost; armed, nothing less than all votes is quorate</item>
+/// </list>
+/// last_man_standing, auto_tie_breaker, allow_downscale and a device are refused by the configuration.
+/// </summary>
+public sealed class VoteQuorum
+{
+    private readonly uint _myId;
+    private QuorumSettings _settings;
+    private IReadOnlyList<QuorumRecord> _present = [];
+
+    /// <summary>A node that has seen nobody yet.</summary>
+    public VoteQuorum(QuorumSettings settings, uint myId, int votes)
+    {
+        _settings = settings;
+        _myId = myId;
+        Votes = votes;
+        ExpectedVotes = HighestExpected = settings.ExpectedVotes;
+        WaitForAllArmed = settings.WaitForAll;
+        Quorum = (ExpectedVotes / 2) + 1;
+    }
+
+    /// <summary>Votes of this node.</summary>
+    public int Votes { get; }
+
+    /// <summary>Expected votes now.</summary>
+    public int ExpectedVotes { get; private set; }
+
+    /// <summary>Highest expected votes of a member.</summary>
+    public int HighestExpected { get; private set; }
+
+    /// <summary>Votes present.</summary>
+    public int TotalVotes { get; private set; }
+
+    /// <summary>Votes needed.</summary>
+    public int Quorum { get; private set; }
+
+    /// <summary>The verdict.</summary>
+    public bool Quorate { get; private set; }
+
+    /// <summary>wait_for_all still waits.</summary>
+    public bool WaitForAllArmed { get; private set; }
+
+    /// <summary>As corosync-quorumtool shows them.</summary>
+    public IReadOnlyList<string> Flags =>
+    [
+        .. _settings.TwoNode ? (string[])["2Node"] : [],
+        .. Quorate ? (string[])["Quorate"] : [],
+        .. _settings.WaitForAll ? (string[])["WaitForAll"] : [],
+    ];
+
+    /// <summary>What this node tells the others.</summary>
+    public QuorumRecord MyRecord => new(_myId, Votes, ExpectedVotes, Quorate, WaitForAllArmed);
+
+    /// <summary>A new ring whose members' records (this node's included) have all come.</summary>
+    public void OnMembers(IReadOnlyList<QuorumRecord> members)
+    {
+        _present = members;
+        if (!Quorate && members.Where(m => m.NodeId != _myId && m.Quorate).OrderBy(m => m.NodeId).FirstOrDefault() is { } quorate)
+        {
+            ExpectedVotes = quorate.ExpectedVotes;
+        }
+
+        if (members.Any(m => m.NodeId != _myId && m.Quorate && !m.WaitForAllArmed))
+        {
+            WaitForAllArmed = false;
+        }
+
+        Recompute(mayFall: false);
+    }
+
+    /// <summary>An administrator sets expected votes for all; returns why not, or null.</summary>
+    public string? RefusesExpected(int votes)
+    {
+        if (votes < TotalVotes)
+        {
+            return $"expected votes {votes} are less than the {TotalVotes} votes present";
+        }
+
+        int quorum = (votes / 2) + 1;
+        return Quorate && quorum > TotalVotes
+            ? $"expected votes {votes} need {quorum} votes, with {TotalVotes} present quorum would be lost"
+            : null;
+    }
+
+    /// <summary>The ordered decision to set expected votes: every member applies it.</summary>
+    public void SetExpected(int votes)
+    {
+        ExpectedVotes = votes;
+        _present = [.. _present.Select(m => m with { ExpectedVotes = votes })];
+        Recompute(mayFall: true);
+    }
+
+    /// <summary>New settings of a reloaded file; votes and expected may change at run time, features not.</summary>
+    public void Reload(QuorumSettings settings)
+    {
+        _settings = settings with { TwoNode = _settings.TwoNode, WaitForAll = _settings.WaitForAll, Enabled = _settings.Enabled };
+        SetExpected(settings.ExpectedVotes);
+    }
+
+    private void Recompute(bool mayFall)
+    {
+        TotalVotes = _present.Sum(m => m.Votes);
+        ExpectedVotes = Math.Max(ExpectedVotes, TotalVotes);
+        HighestExpected = _present.Select(m => m.ExpectedVotes).Append(ExpectedVotes).Max();
+        int quorum = (Math.Max(HighestExpected, TotalVotes) / 2) + 1;
+        if (!mayFall && !_settings.TwoNode)
+        {
+            quorum = Math.Max(quorum, Quorum);
+        }
+
+        Quorum = _settings.TwoNode && _present.Count <= 2 ? 1 : quorum;
+        bool was = Quorate;
+        bool enough = TotalVotes >= Quorum && !(WaitForAllArmed && TotalVotes != ExpectedVotes);
+        Quorate = !_settings.Enabled || enough;
+        if (Quorate)
+        {
+            WaitForAllArmed = false;
+        }
+        else if (was)
+        {
+            WaitForAllArmed = _settings.WaitForAll;
+        }
+    }
+}

@@ -1,0 +1,227 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using Buoy.Membership.Configuration;
+
+namespace Buoy.Membership.Transport;
+
+/// <summary>
+/// The envelope of every datagram; nothing within it is looked at before all of this holds:
+/// <code>
+/// magic:4 version:1 protection:1 zero:2 cluster:8 sender:4 incarnation:8 counter:8 | iv:16 | ciphertext | tag
+/// </code>
+/// Encrypt-then-MAC: AES-CBC with a random IV, HMAC over everything before the tag, compared in constant time; both keys
+/// derived from authkey and the cluster's name (HKDF). Then the sender's incarnation (a process start; newer ones replace
+/// older ones, older ones are dead) and its counter (each once) decide about freshness.
+/// </summary>
+public sealed class DatagramSeal : IDisposable
+{
+    /// <summary>Bytes of the plain header.</summary>
+    public const int HeaderSize = 36;
+
+    /// <summary>Shortest key file; what corosync-keygen always wrote.</summary>
+    public const int MinKeySize = 128;
+
+    /// <summary>Senders remembered; the protocol's limit of members and as many strangers.</summary>
+    private const int MaxSenders = 1024;
+
+    private const uint Magic = 0x594f5542; // "BUOY"
+    private const byte Version = 1;
+    private const int IvSize = 16;
+    private readonly ulong _cluster;
+    private readonly byte _protection;
+    private readonly uint _myId;
+    private readonly ulong _myIncarnation;
+    private readonly long _deadAfter;
+    private readonly Aes? _aes;
+    private readonly IncrementalHash? _mac;
+    private readonly Dictionary<uint, Sender> _senders = [];
+    private ulong _counter;
+
+    private sealed class Sender(ulong incarnation)
+    {
+        public ulong Incarnation { get; } = incarnation;
+        public ReplayWindow Window { get; } = new();
+        public long LastSeen { get; set; }
+    }
+
+    /// <summary>For one process of one node.</summary>
+    /// <param name="authkey">Contents of the key file; empty without crypto.</param>
+    /// <param name="deadAfter">After so many ms of silence an incarnation that seems older may replace the known one.</param>
+    public DatagramSeal(
+        CryptoSettings crypto, ReadOnlySpan<byte> authkey, string cluster, uint myId, ulong myIncarnation, long deadAfter)
+    {
+        _myId = myId;
+        _myIncarnation = myIncarnation;
+        _deadAfter = deadAfter;
+        _cluster = BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(cluster)));
+        if (!crypto.Enabled)
+        {
+            return;
+        }
+
+        if (authkey.Length < MinKeySize)
+        {
+            throw new ArgumentException($"the key has {authkey.Length} bytes; {MinKeySize} or more are needed", nameof(authkey));
+        }
+
+        HashAlgorithmName hash = crypto.Hash switch
+        {
+            "sha1" => HashAlgorithmName.SHA1,
+            "sha384" => HashAlgorithmName.SHA384,
+            "sha512" => HashAlgorithmName.SHA512,
+            _ => HashAlgorithmName.SHA256,
+        };
+        TagSize = crypto.Hash switch { "sha1" => 20, "sha384" => 48, "sha512" => 64, _ => 32 };
+        _protection = (byte)(TagSize + (crypto.KeyBits / 64));
+        byte[] key = authkey.ToArray();
+        byte[] salt = Encoding.UTF8.GetBytes(cluster);
+        _mac = IncrementalHash.CreateHMAC(
+            hash, HKDF.DeriveKey(HashAlgorithmName.SHA256, key, TagSize, salt, "buoy ring authentication"u8.ToArray()));
+        if (crypto.KeyBits > 0)
+        {
+            _aes = Aes.Create();
+            _aes.Key = HKDF.DeriveKey(HashAlgorithmName.SHA256, key, crypto.KeyBits / 8, salt, "buoy ring encryption"u8.ToArray());
+        }
+
+        CryptographicOperations.ZeroMemory(key);
+    }
+
+    /// <summary>Bytes of the tag; 0 without crypto.</summary>
+    public int TagSize { get; }
+
+    /// <summary>Bytes added to a message at most.</summary>
+    public int Overhead => HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16);
+
+    /// <summary>Wraps a message; returns the datagram's length.</summary>
+    public int Seal(ReadOnlySpan<byte> message, Span<byte> to)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(to, Magic);
+        to[4] = Version;
+        to[5] = _protection;
+        to[6] = to[7] = 0;
+        BinaryPrimitives.WriteUInt64LittleEndian(to[8..], _cluster);
+        BinaryPrimitives.WriteUInt32LittleEndian(to[16..], _myId);
+        BinaryPrimitives.WriteUInt64LittleEndian(to[20..], _myIncarnation);
+        BinaryPrimitives.WriteUInt64LittleEndian(to[28..], ++_counter);
+        int length = HeaderSize;
+        if (_aes is not null)
+        {
+            var iv = to.Slice(length, IvSize);
+            RandomNumberGenerator.Fill(iv);
+            length += IvSize;
+            length += _aes.EncryptCbc(message, iv, to[length..]);
+        }
+        else
+        {
+            message.CopyTo(to[length..]);
+            length += message.Length;
+        }
+
+        if (_mac is not null)
+        {
+            _mac.AppendData(to[..length]);
+            length += _mac.GetHashAndReset(to[length..]);
+        }
+
+        return length;
+    }
+
+    /// <summary>Unwraps a datagram. Returns why it is dropped, or null and the message's length in <paramref name="plain"/>.</summary>
+    public string? Open(
+        long now, ReadOnlySpan<byte> datagram, Span<byte> plain, out uint sender, out ulong incarnation, out int length)
+    {
+        sender = 0;
+        incarnation = 0;
+        length = 0;
+        if (datagram.Length < HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16)
+            || BinaryPrimitives.ReadUInt32LittleEndian(datagram) != Magic)
+        {
+            return "drop.not-ours";
+        }
+
+        if (datagram[4] != Version)
+        {
+            return "drop.version";
+        }
+
+        if (BinaryPrimitives.ReadUInt64LittleEndian(datagram[8..]) != _cluster)
+        {
+            return "drop.other-cluster";
+        }
+
+        if (datagram[5] != _protection)
+        {
+            return "drop.other-crypto";
+        }
+
+        var body = datagram[..^TagSize];
+        if (_mac is not null)
+        {
+            Span<byte> tag = stackalloc byte[64];
+            _mac.AppendData(body);
+            int n = _mac.GetHashAndReset(tag);
+            if (!CryptographicOperations.FixedTimeEquals(tag[..n], datagram[^TagSize..]))
+            {
+                return "drop.authentication";
+            }
+        }
+
+        sender = BinaryPrimitives.ReadUInt32LittleEndian(datagram[16..]);
+        incarnation = BinaryPrimitives.ReadUInt64LittleEndian(datagram[20..]);
+        if (sender == 0 || incarnation == 0)
+        {
+            return "drop.sender-fields";
+        }
+
+        if (sender == _myId)
+        {
+            return incarnation == _myIncarnation ? "drop.own" : "drop.duplicate-node-id";
+        }
+
+        if (!IsFresh(now, sender, incarnation, BinaryPrimitives.ReadUInt64LittleEndian(datagram[28..])))
+        {
+            return "drop.replay";
+        }
+
+        body = body[HeaderSize..];
+        if (_aes is null)
+        {
+            body.CopyTo(plain);
+            length = body.Length;
+            return null;
+        }
+
+        return body.Length % 16 == 0 && _aes.TryDecryptCbc(body[IvSize..], body[..IvSize], plain, out length)
+            ? null : "drop.decryption";
+    }
+
+    /// <summary>Frees the keys.</summary>
+    public void Dispose()
+    {
+        _aes?.Dispose();
+        _mac?.Dispose();
+    }
+
+    private bool IsFresh(long now, uint id, ulong incarnation, ulong counter)
+    {
+        if (!_senders.TryGetValue(id, out var known) || incarnation != known.Incarnation)
+        {
+            bool newer = known is null || incarnation > known.Incarnation || now - known.LastSeen >= _deadAfter;
+            if (!newer || (known is null && _senders.Count >= MaxSenders))
+            {
+                return false;
+            }
+
+            _senders[id] = known = new Sender(incarnation);
+        }
+
+        if (!known.Window.Accept(counter))
+        {
+            return false;
+        }
+
+        known.LastSeen = now;
+        return true;
+    }
+}
