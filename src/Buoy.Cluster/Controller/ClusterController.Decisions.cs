@@ -112,7 +112,7 @@ public sealed partial class ClusterController
     private void SendIdle()
     {
         _idleSent = true;
-        Send(new IdleMessage(_applied, _cib.Version, _cib.Digest()));
+        Send(new IdleMessage(_view!.RingId.Seq, _view.RingId.Rep, _applied, _cib.Version, _cib.Digest()));
     }
 
     private bool Loops(Transition t)
@@ -235,7 +235,13 @@ public sealed partial class ClusterController
         var a = m.Action;
         if (IsAgentOperation(a))
         {
-            _inFlight[m.TransitionKey] = new InFlight(m.TransitionKey, a.Node ?? "", a);
+            if (a.Node is null || !IsMember(a.Node))
+            {
+                // Ordered after the view in which the node went: the DC has struck it off already.
+                return;
+            }
+
+            _inFlight[m.TransitionKey] = new InFlight(m.TransitionKey, a.Node, a);
             if (a.Node == _options.NodeName)
             {
                 Execute(m);

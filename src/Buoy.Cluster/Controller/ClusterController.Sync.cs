@@ -450,7 +450,7 @@ public sealed partial class ClusterController
             return;
         }
 
-        if (i.Applied != _applied)
+        if (i.Applied != _applied || !ForThisView(i.RingSeq, i.RingRep))
         {
             // Something came between. Where it was nothing to decide on, the DC says it again.
             _idleSent = false;

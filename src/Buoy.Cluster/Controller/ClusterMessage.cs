@@ -115,7 +115,7 @@ public sealed record ResultMessage : ClusterMessage
 /// The DC found nothing left to do. <see cref="Applied"/> counts the messages of the view that it had handled; where the receiver
 /// has handled as many, nothing came between, and version and digest must be equal.
 /// </summary>
-public sealed record IdleMessage(long Applied, CibVersion Version, string Digest) : ClusterMessage;
+public sealed record IdleMessage(ulong RingSeq, uint RingRep, long Applied, CibVersion Version, string Digest) : ClusterMessage;
 
 /// <summary>The sender's replica differs: it asks the DC for the whole CIB.</summary>
 public sealed record ResyncMessage : ClusterMessage;
