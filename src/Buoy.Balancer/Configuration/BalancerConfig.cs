@@ -210,6 +210,9 @@ public sealed record BindConfig
     public bool TcpFastOpen { get; init; }
     public bool DeferAccept { get; init; }
     public bool AcceptProxy { get; init; }
+
+    /// <summary>HAProxy's id of the listener: counted from 1 in its proxy, unless <c>id</c> is given. 0 = not yet numbered.</summary>
+    public int Id { get; init; }
     public required SourcePlace Place { get; init; }
 }
 

@@ -1,0 +1,217 @@
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>
+/// What can only be checked and numbered when all files are read: references between sections, mode against settings,
+/// time-outs, names, ids and indexes.
+/// </summary>
+internal sealed class ConfigurationFinisher(
+    ParseContext context, List<ProxyBuilder> proxies, List<ResolversParser> resolvers, List<UserListParser> userLists)
+{
+    /// <summary>iid of the first section: HAProxy's internal proxies come before.</summary>
+    private const int FirstProxyId = 2;
+
+    public BalancerConfig? Finish(GlobalConfig global)
+    {
+        var ids = ProxyIds();
+        foreach (var proxy in proxies)
+        {
+            Check(proxy);
+        }
+
+        if (context.Alerts > 0)
+        {
+            return null;
+        }
+
+        var built = new List<ProxyConfig>();
+        var servers = new List<ServerConfig>();
+        var binds = new List<BindConfig>();
+        foreach (var proxy in proxies)
+        {
+            Number(proxy, servers, binds);
+            int? backend = proxy.Settings.DefaultBackend is { } name && proxy.HasFrontend
+                ? proxies.Find(p => p.HasBackend && p.Name == name)!.Index
+                : proxy.Kind == ProxyKind.Listen ? proxy.Index : null;
+            built.Add(proxy.Build(ids[proxy], backend));
+        }
+
+        return new BalancerConfig
+        {
+            Global = global, Proxies = built, Servers = servers, Binds = binds,
+            Resolvers = [.. resolvers.Select(r => r.Build())], UserLists = [.. userLists.Select(u => u.Build())],
+        };
+    }
+
+    private Dictionary<ProxyBuilder, int> ProxyIds()
+    {
+        var ids = new Dictionary<ProxyBuilder, int>();
+        var taken = new Dictionary<int, ProxyBuilder>();
+        foreach (var p in proxies.Where(p => p.Id is not null))
+        {
+            if (!taken.TryAdd(p.Id!.Value, p))
+            {
+                var other = taken[p.Id.Value];
+                context.Add(Severity.Alert, $"config : parsing [{p.Place}]: {p.TypeName} {p.Name} reuses same custom id as "
+                    + $"{other.TypeName} {other.Name} (declared at {other.Place}).");
+            }
+
+            ids[p] = p.Id.Value;
+        }
+
+        int next = FirstProxyId;
+        foreach (var p in proxies.Where(p => p.Id is null))
+        {
+            while (!taken.TryAdd(next, p))
+            {
+                next++;
+            }
+
+            ids[p] = next++;
+        }
+
+        return ids;
+    }
+
+    private static void Number(ProxyBuilder proxy, List<ServerConfig> servers, List<BindConfig> binds)
+    {
+        var taken = proxy.Servers.Select(s => s.Id).Where(id => id > 0).ToHashSet();
+        int next = 1;
+        for (int i = 0; i < proxy.Servers.Count; i++)
+        {
+            int id = proxy.Servers[i].Id;
+            while (id == 0)
+            {
+                id = taken.Add(next) ? next : 0;
+                next++;
+            }
+
+            proxy.Servers[i] = proxy.Servers[i] with { Id = id, Index = servers.Count, Proxy = proxy.Index };
+            servers.Add(proxy.Servers[i]);
+        }
+
+        for (int i = 0; i < proxy.Binds.Count; i++)
+        {
+            var b = proxy.Binds[i];
+            proxy.Binds[i] = b with { Index = binds.Count, Id = b.Id > 0 ? b.Id : i + 1 };
+            binds.Add(proxy.Binds[i]);
+        }
+    }
+
+    private void Check(ProxyBuilder proxy)
+    {
+        var s = proxy.Settings;
+        if (s.Disabled)
+        {
+            return;
+        }
+
+        if (proxy.HasFrontend && proxy.Binds.Count == 0 && proxy.Kind == ProxyKind.Frontend)
+        {
+            context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' has no 'bind' directive. "
+                + "Please declare it as a backend if this was intended.");
+        }
+
+        DefaultBackend(proxy);
+        foreach (var server in proxy.Servers)
+        {
+            if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name))
+            {
+                context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}', server '{server.Name}': unable to find "
+                    + $"required resolvers '{name}'");
+            }
+        }
+
+        DuplicateServers(proxy);
+        ModeMatters(proxy);
+        Timeouts(proxy);
+        if (s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
+        {
+            context.Add(Severity.Warning, $"config : log format ignored for {proxy.TypeName} '{proxy.Name}' since it has no log "
+                + "address.");
+        }
+    }
+
+    private void DefaultBackend(ProxyBuilder proxy)
+    {
+        if (!proxy.HasFrontend || proxy.Settings.DefaultBackend is not { } name)
+        {
+            return;
+        }
+
+        var target = proxies.Find(p => p.HasBackend && p.Name == name);
+        if (target is null)
+        {
+            context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': unable to find required default_backend: '{name}'.");
+        }
+        else if (target.Settings.Mode != proxy.Settings.Mode
+            && !(proxy.Settings.Mode == ProxyMode.Tcp && target.Settings.Mode == ProxyMode.Http))
+        {
+            context.Add(Severity.Alert, $"config : {Mode(proxy)} {proxy.TypeName} '{proxy.Name}' ({proxy.Place}) tries to use "
+                + $"incompatible {Mode(target)} {target.TypeName} '{target.Name}' ({target.Place}) as its default backend "
+                + "(see 'mode').");
+        }
+        else if (target.Settings.Mode != proxy.Settings.Mode)
+        {
+            context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}' in mode tcp with {target.TypeName} "
+                + $"'{target.Name}' in mode http as its default backend is not supported yet");
+        }
+    }
+
+    private static string Mode(ProxyBuilder p) => p.Settings.Mode == ProxyMode.Tcp ? "tcp" : "http";
+
+    private void DuplicateServers(ProxyBuilder proxy)
+    {
+        var seen = new Dictionary<string, ServerConfig>(StringComparer.Ordinal);
+        foreach (var server in proxy.Servers)
+        {
+            if (!seen.TryAdd(server.Name, server))
+            {
+                context.Add(Severity.Alert, $"config : parsing [{server.Place}] : {proxy.TypeName} '{proxy.Name}', another "
+                    + $"server named '{server.Name}' was already defined at line {seen[server.Name].Place.Line}, please use "
+                    + "distinct names.");
+            }
+        }
+    }
+
+    private void ModeMatters(ProxyBuilder proxy)
+    {
+        var s = proxy.Settings;
+        if (s.Mode == ProxyMode.Http)
+        {
+            return;
+        }
+
+        if (s.Stats is not null)
+        {
+            context.Add(Severity.Warning, $"config : 'stats' statement ignored for {proxy.TypeName} '{proxy.Name}' as it requires "
+                + "HTTP mode.");
+        }
+
+        if (s.LogFormat == LogFormatKind.Http && proxy.HasFrontend)
+        {
+            context.Add(Severity.Warning, $"config : parsing [{s.LogFormatPlace}] : 'option httplog' not usable with "
+                + $"{proxy.TypeName} '{proxy.Name}' (needs 'mode http'). Falling back to 'option tcplog'.");
+            s.LogFormat = LogFormatKind.Tcp;
+        }
+
+        if (s.ForwardFor is not null)
+        {
+            context.Add(Severity.Warning, $"config : 'option forwardfor' ignored for {proxy.TypeName} '{proxy.Name}' as it requires "
+                + "HTTP mode.");
+        }
+    }
+
+    private void Timeouts(ProxyBuilder proxy)
+    {
+        var t = proxy.Settings.Timeouts;
+        bool missing = (proxy.HasFrontend && t.Client is null && proxy.Binds.Count > 0)
+            || (proxy.HasBackend && (t.Connect is null || t.Server is null) && proxy.Servers.Count > 0);
+        if (missing)
+        {
+            context.Add(Severity.Warning, $"config : missing timeouts for {proxy.TypeName} '{proxy.Name}'.\n"
+                + "   | While not properly invalid, you will certainly encounter various problems\n"
+                + "   | with such a configuration. To fix this, please ensure that all following\n"
+                + "   | timeouts are set to a non-zero value: 'client', 'connect', 'server'.");
+        }
+    }
+}

@@ -1,0 +1,484 @@
+using System.Globalization;
+
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>The global section (configuration manual, chapter 3).</summary>
+internal sealed class GlobalParser(ParseContext context, Func<string, int?> findUser, Func<string, int?> findGroup)
+{
+    private const int MaxThreads = 64;
+    private readonly Dictionary<string, string> _kept = [];
+    private readonly List<LogTargetConfig> _logs = [];
+    private readonly List<StatsSocketConfig> _sockets = [];
+    private bool _userSeen;
+    private bool _groupSeen;
+    private bool _spreadSeen;
+    private GlobalConfig _global = new();
+
+    public IReadOnlyList<LogTargetConfig> Logs => _logs;
+
+    public string? Description => _global.Description;
+
+    public GlobalConfig Build() => _global with { Kept = _kept, Logs = _logs, StatsSockets = _sockets };
+
+    public void Parse()
+    {
+        string k = context.Keyword;
+        if (context.Negated)
+        {
+            if (k == "log")
+            {
+                _logs.Clear();
+                return;
+            }
+
+            if (k is not ("busy-polling" or "set-dumpable" or "strict-limits" or "insecure-fork-wanted" or "numa-cpu-mapping"))
+            {
+                context.AlertTight("negation/default currently supported only for options, log, busy-polling, "
+                    + "set-dumpable, strict-limits, insecure-fork-wanted and numa-cpu-mapping.");
+                if (Keywords.Global.ContainsKey(k))
+                {
+                    return;
+                }
+            }
+        }
+
+        if (!Keywords.Global.TryGetValue(k, out var status))
+        {
+            context.Alert($"unknown keyword '{k}' in 'global' section{Suggestions.For(k, Keywords.Global.Keys)}");
+            return;
+        }
+
+        switch (status)
+        {
+            case KeywordStatus.Refused when k == "nbproc":
+                context.Alert("nbproc is not supported any more since HAProxy 2.5. Threads will automatically be used "
+                    + "on multi-processor machines if available.");
+                break;
+            case KeywordStatus.Refused:
+                context.NotSupported(k);
+                break;
+            case KeywordStatus.Accepted:
+                Keep();
+                break;
+            default:
+                Directive(k);
+                break;
+        }
+    }
+
+    private void Keep()
+    {
+        string k = context.Keyword;
+        bool missing = context.Words.Count < 2;
+        if (k is "ssl-default-bind-ciphers" or "ssl-default-server-ciphers" or "ssl-default-bind-ciphersuites"
+            or "ssl-default-server-ciphersuites" && missing)
+        {
+            context.Alert($"global statement '{k}' expects a cipher suite as an argument.");
+            return;
+        }
+
+        if (k is "ssl-default-bind-options" or "ssl-default-server-options")
+        {
+            foreach (string option in context.Words.Skip(1))
+            {
+                if (!SslOption(option))
+                {
+                    context.Alert($"unknown option '{option}' on global statement '{k}'.");
+                    return;
+                }
+            }
+        }
+
+        if (k is "server-state-base" && missing)
+        {
+            context.Alert("'server-state-base' expects one argument: a directory path.");
+            return;
+        }
+
+        _kept[k] = string.Join(' ', context.Words.Skip(1));
+    }
+
+    private static bool SslOption(string option) =>
+        option is "no-sslv3" or "no-tlsv10" or "no-tlsv11" or "no-tlsv12" or "no-tlsv13" or "no-tls-tickets"
+            or "prefer-client-ciphers" or "force-sslv3" or "force-tlsv10" or "force-tlsv11" or "force-tlsv12"
+            or "force-tlsv13" or "ssl-min-ver" or "ssl-max-ver" or "SSLv3" or "TLSv1.0" or "TLSv1.1" or "TLSv1.2"
+            or "TLSv1.3" or "allow-0rtt";
+
+    private void Directive(string k)
+    {
+        string a = context[1];
+        switch (k)
+        {
+            case "log":
+                if (LogParser.Parse(context, _logs, globalTargets: null) is { } logs)
+                {
+                    _logs.AddRange(logs);
+                }
+
+                break;
+            case "log-tag" when a.Length == 0:
+                context.Alert("'log-tag' expects a tag for use in syslog.");
+                break;
+            case "log-tag":
+                _global = _global with { LogTag = a };
+                break;
+            case "log-send-hostname" when context.AtMost(1):
+                _global = _global with { LogSendHostname = a.Length > 0 ? a : Environment.MachineName };
+                break;
+            case "chroot" when context.AtMost(1):
+                Once(_global.Chroot, "expects a directory as an argument.", () => _global with { Chroot = a });
+                break;
+            case "pidfile" when context.AtMost(1):
+                Once(_global.PidFile, "expects a file name as an argument.", () => _global with { PidFile = a });
+                break;
+            case "user" or "uid" or "group" or "gid" when context.AtMost(1):
+                Identity(k, a);
+                break;
+            case "daemon" when context.AtMost(0):
+                _global = _global with { Daemon = true };
+                break;
+            case "nbthread" when context.AtMost(1):
+                Threads(a);
+                break;
+            case "maxconn" when context.AtMost(1) && Integer(a):
+                _global = _global with { MaxConn = Units.Atoi(a) };
+                break;
+            case "ulimit-n" when context.AtMost(1) && Integer(a):
+                _global = _global with { UlimitN = Units.Atoi(a) };
+                break;
+            case "tune.bufsize" when context.AtMost(1) && Integer(a):
+                BufferSize(a);
+                break;
+            case "ca-base" or "crt-base":
+                Base(k, a);
+                break;
+            case "node":
+                Node(a);
+                break;
+            case "description" when a.Length == 0:
+                context.AlertTight("'description' expects a string argument.");
+                break;
+            case "description":
+                _global = _global with { Description = string.Join(' ', context.Words.Skip(1)) };
+                break;
+            case "hard-stop-after":
+                HardStop(a);
+                break;
+            case "spread-checks" when context.AtMost(1):
+                Spread(a);
+                break;
+            case "stats":
+                Stats(a);
+                break;
+            case "setenv" or "presetenv":
+                if (context.Words.Count < 3)
+                {
+                    context.AlertTight($"'{k}' expects a name and a value.");
+                }
+                else if (k == "setenv" || context.Variable(a) is null)
+                {
+                    context.SetVariable(a, context[2]);
+                }
+
+                break;
+            case "unsetenv":
+                foreach (string name in context.Words.Skip(1))
+                {
+                    context.SetVariable(name, null);
+                }
+
+                break;
+            case "resetenv" or "localpeer" or "quiet" or "zero-warning" when context.AtMost(k == "localpeer" ? 1 : 0):
+                _kept[k] = a;
+                break;
+        }
+    }
+
+    private void Once(string? before, string expects, Func<GlobalConfig> set)
+    {
+        if (before is not null)
+        {
+            context.Alert($"'{context.Keyword}' already specified. Continuing.");
+        }
+        else if (context[1].Length == 0)
+        {
+            context.Alert($"'{context.Keyword}' {expects}");
+        }
+        else
+        {
+            _global = set();
+        }
+    }
+
+    private void Identity(string k, string name)
+    {
+        bool user = k is "user" or "uid";
+        if (user ? _userSeen : _groupSeen)
+        {
+            context.Alert($"{(user ? "user/uid" : "group/gid")} already specified. Continuing.");
+            return;
+        }
+
+        if (name.Length == 0 && k is "uid" or "gid")
+        {
+            context.Alert($"'{k}' expects an integer argument.");
+            return;
+        }
+
+        if (k is "uid" or "gid")
+        {
+            long id = Units.Atol(name, out string rest);
+            if (rest.Length > 0)
+            {
+                context.Warning($" {k}: string '{name}' is not a number.\n   | You might want to use the '"
+                    + $"{(user ? "user" : "group")}' parameter to use a system {(user ? "user" : "group")} name.");
+                return;
+            }
+
+            _global = user ? _global with { Uid = (int)id } : _global with { Gid = (int)id };
+        }
+        else
+        {
+            int? id = user ? findUser(name) : findGroup(name);
+            if (id is null)
+            {
+                context.Alert($"cannot find {k} id for '{name}' (0:Success)");
+                return;
+            }
+
+            _global = user ? _global with { User = name, Uid = id } : _global with { Group = name, Gid = id };
+        }
+
+        _userSeen |= user;
+        _groupSeen |= !user;
+    }
+
+    private void Threads(string a)
+    {
+        long n = Units.Atol(a, out string rest);
+        if (a.Length == 0 || rest.Length > 0)
+        {
+            context.Alert($"'nbthread' passed a missing or unparsable integer value in '{a}'");
+        }
+        else if (n is < 1 or > MaxThreads)
+        {
+            context.Alert($"'nbthread' value must be between 1 and {MaxThreads} (was {n})");
+        }
+        else
+        {
+            _global = _global with { NbThread = (int)n };
+        }
+    }
+
+    private void BufferSize(string a)
+    {
+        int size = Units.Atoi(a);
+        if (size <= 0)
+        {
+            context.Alert("'tune.bufsize' expects a positive integer argument.");
+            return;
+        }
+
+        _global = _global with { BufferSize = Math.Max(size, 4096) };
+    }
+
+    private void Base(string k, string a)
+    {
+        string? before = k == "ca-base" ? _global.CaBase : _global.CrtBase;
+        if (before is not null)
+        {
+            context.Alert($"'{k}' already specified.");
+        }
+        else if (a.Length == 0)
+        {
+            context.Alert($"global statement '{k}' expects a directory path as an argument.");
+        }
+        else
+        {
+            _global = k == "ca-base" ? _global with { CaBase = a } : _global with { CrtBase = a };
+        }
+    }
+
+    private void Node(string a)
+    {
+        if (!context.AtMost(1))
+        {
+            return;
+        }
+
+        if (a.Length == 0 || a.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('.' or '-' or '_')))
+        {
+            context.AlertTight("'node' requires valid node name - non-empty string with digits(0-9), letters(A-Z, a-z), "
+                + "dot(.), hyphen(-) or underscode(_).");
+            return;
+        }
+
+        _global = _global with { NodeName = a };
+    }
+
+    private void HardStop(string a)
+    {
+        if (a.Length == 0)
+        {
+            context.Alert("'hard-stop-after' expects <time> as argument.");
+        }
+        else if (Units.Time(a, out int ms, out char bad) is var error && error == Units.TimeError.Unexpected)
+        {
+            context.Alert($"unexpected character '{bad}' in argument to <hard-stop-after>.");
+        }
+        else if (error == Units.TimeError.Overflow)
+        {
+            context.Alert($"timer overflow in argument '{a}' to <hard-stop-after>, maximum value is 2147483647 ms (~24.8 days).");
+        }
+        else
+        {
+            _global = _global with { HardStopAfter = ms };
+        }
+    }
+
+    private void Spread(string a)
+    {
+        if (_spreadSeen)
+        {
+            context.AlertTight("spread-checks already specified. Continuing.");
+            return;
+        }
+
+        if (a.Length == 0)
+        {
+            context.AlertTight("'spread-checks' expects an integer argument (0..50).");
+            return;
+        }
+
+        int n = Units.Atoi(a);
+        if (n is < 0 or > 50)
+        {
+            context.AlertTight("'spread-checks' needs a positive value in range 0..50.");
+            return;
+        }
+
+        _spreadSeen = n != 0;
+        _global = _global with { SpreadChecks = n };
+    }
+
+    private bool Integer(string a)
+    {
+        if (a.Length == 0)
+        {
+            context.Alert($"'{context.Keyword}' expects an integer argument.");
+        }
+
+        return a.Length > 0;
+    }
+
+    private void Stats(string a)
+    {
+        switch (a)
+        {
+            case "socket" when context[2].Length == 0:
+                context.Alert("'stats socket' in global section expects an address or a path to a UNIX socket");
+                break;
+            case "socket":
+                StatsSocket();
+                break;
+            case "timeout":
+                var error = Units.Time(context[2], out int ms, out char bad);
+                if (error != Units.TimeError.None)
+                {
+                    context.Alert(error == Units.TimeError.Unexpected ? $"'stats timeout' : unexpected character '{bad}'"
+                        : $"'stats timeout' : timer overflow in argument '{context[2]}'");
+                }
+                else if (ms == 0)
+                {
+                    context.Alert("'stats timeout' expects a positive value");
+                }
+                else
+                {
+                    _global = _global with { StatsTimeout = ms };
+                }
+
+                break;
+            case "maxconn":
+                if (Units.Atoi(context[2]) <= 0)
+                {
+                    context.Alert("'stats maxconn' expects a positive value");
+                    break;
+                }
+
+                _global = _global with { StatsMaxConn = Units.Atoi(context[2]) };
+                break;
+            default:
+                context.Alert($"'stats' only supports 'socket', 'maxconn', 'bind-process' and 'timeout' (got '{a}')");
+                break;
+        }
+    }
+
+    private void StatsSocket()
+    {
+        string level = "operator";
+        int? mode = null;
+        string? user = null;
+        string? group = null;
+        bool expose = false;
+        try
+        {
+            string text = context[2];
+            _ = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+            for (int i = 3; i < context.Words.Count; i++)
+            {
+                string option = context[i];
+                string value = context[i + 1];
+                switch (option)
+                {
+                    case "level":
+                        level = value is "user" or "operator" or "admin" ? value : throw new ConfigurationException(
+                            $"''level' only supports 'user', 'operator', and 'admin' (got '{value}')'");
+                        break;
+                    case "mode":
+                        mode = Octal(value);
+                        break;
+                    case "user" or "uid":
+                        user = option == "uid" || findUser(value) is not null ? value
+                            : throw new ConfigurationException($"''user' : unknown user name '{value}''");
+                        break;
+                    case "group" or "gid":
+                        group = option == "gid" || findGroup(value) is not null ? value
+                            : throw new ConfigurationException($"''group' : unknown group name '{value}''");
+                        break;
+                    case "expose-fd":
+                        expose = value == "listeners" ? true : throw new ConfigurationException(
+                            $"''expose-fd' only supports 'listeners' (got '{value}')'");
+                        break;
+                    case "name" or "backlog" or "maxconn" or "severity-output" or "thread" or "process" or "id" or "nice":
+                        break;
+                    default:
+                        throw new ConfigurationException(Keywords.Bind.ContainsKey(option)
+                            ? $"'{option}' is not supported yet"
+                            : $"unknown keyword '{option}'{Suggestions.For(option, Keywords.Bind.Keys, ". Did")}");
+                }
+
+                i++;
+            }
+
+            _sockets.Add(new StatsSocketConfig(text, level, mode, user, group, expose, context.Place));
+        }
+        catch (ConfigurationException e)
+        {
+            context.Alert($"'stats socket' : {e.Message}");
+        }
+    }
+
+    private static int Octal(string value)
+    {
+        int mode = 0;
+        foreach (char c in value)
+        {
+            mode = c is >= '0' and <= '7' && mode < 0x10000 ? (mode * 8) + (c - '0') : throw Bad();
+        }
+
+        return value.Length > 0 ? mode : throw Bad();
+
+        ConfigurationException Bad() => new(string.Create(CultureInfo.InvariantCulture,
+            $"''mode' : missing or invalid mode '{value}' (octal integer expected)'"));
+    }
+}

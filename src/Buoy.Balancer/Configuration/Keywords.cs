@@ -1,0 +1,157 @@
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>What becomes of a keyword of the configuration manual.</summary>
+public enum KeywordStatus
+{
+    /// <summary>Read, checked and acted upon.</summary>
+    Supported,
+
+    /// <summary>Allowed, kept, without effect here: a tuning of the original's internals.</summary>
+    Accepted,
+
+    /// <summary>Known by name: an alert says that it is not supported yet.</summary>
+    Refused,
+}
+
+/// <summary>Every keyword of the configuration manual (2.6) by section; docs/haproxy-keywords.md is printed from it.</summary>
+public static class Keywords
+{
+    /// <summary>Sections of the language.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Sections { get; } = Table(
+        "global defaults frontend backend listen resolvers userlist",
+        "",
+        "peers mailers ring cache program http-errors log-forward fcgi-app");
+
+    /// <summary>Keywords of the global section.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
+        "log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
+        + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
+        + "zero-warning tune.bufsize",
+        "ssl-default-bind-ciphers ssl-default-bind-ciphersuites ssl-default-bind-curves ssl-default-bind-options "
+        + "ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-options ssl-dh-param-file "
+        + "ssl-server-verify ssl-load-extra-files ssl-load-extra-del-ext ssl-skip-self-issued-ca issuers-chain-path "
+        + "ssl-mode-async maxsslconn maxsslrate maxpipes maxzlibmem maxcompcpuusage maxcomprate max-spread-checks "
+        + "no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice profiling.tasks "
+        + "busy-polling set-dumpable strict-limits insecure-fork-wanted insecure-setuid-wanted numa-cpu-mapping cpu-map "
+        + "thread-group thread-groups fd-hard-limit close-spread-time expose-experimental-directives "
+        + "mworker-max-reloads server-state-base master-worker unix-bind "
+        + "tune.buffers.limit tune.buffers.reserve tune.chksize tune.comp.maxlevel tune.fail-alloc tune.fd.edge-triggered "
+        + "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
+        + "tune.http.cookielen tune.http.logurilen tune.http.maxhdr tune.idle-pool.shared tune.idletimer "
+        + "tune.listener.multi-queue tune.lua.forced-yield tune.lua.maxmem tune.lua.service-timeout "
+        + "tune.lua.session-timeout tune.lua.task-timeout tune.maxaccept tune.maxpollevents tune.maxrewrite "
+        + "tune.pattern.cache-size tune.peers.max-updates-at-once tune.pipesize tune.pool-high-fd-ratio "
+        + "tune.pool-low-fd-ratio tune.rcvbuf.client tune.rcvbuf.server tune.recv_enough tune.runqueue-depth "
+        + "tune.sched.low-latency tune.sndbuf.client tune.sndbuf.server tune.ssl.cachesize tune.ssl.capture-buffer-size "
+        + "tune.ssl.capture-cipherlist-size tune.ssl.default-dh-param tune.ssl.force-private-cache "
+        + "tune.ssl.hard-maxrecord tune.ssl.keylog tune.ssl.lifetime tune.ssl.maxrecord tune.ssl.ssl-ctx-cache-size "
+        + "tune.vars.check-max-size tune.vars.global-max-size tune.vars.proc-max-size tune.vars.reqres-max-size "
+        + "tune.vars.sess-max-size tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
+        "51degrees-cache-size 51degrees-data-file 51degrees-property-name-list 51degrees-property-separator "
+        + "cluster-secret default-path deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie "
+        + "deviceatlas-separator external-check grace h1-accept-payload-with-any-method h1-case-adjust "
+        + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
+        + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "
+        + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local server-state-file set-var set-var-fmt "
+        + "ssl-engine ssl-propquery ssl-provider ssl-provider-path nbproc wurfl-cache-size wurfl-data-file "
+        + "wurfl-information-list wurfl-information-list-separator");
+
+    /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
+        "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
+        + "maxconn backlog retries errorfile stats http-reuse",
+        "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
+        + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
+        "acl appsession block capture clitimeout compression contimeout cookie declare dispatch email-alert "
+        + "errorfiles errorloc errorloc302 errorloc303 error-log-format external-check filter force-persist grace "
+        + "hash-type http-after-response http-check http-error http-request http-response http-send-name-header "
+        + "ignore-persist log-format log-format-sd log-tag monitor monitor-net monitor-uri persist rate-limit redirect "
+        + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-check tcp-request "
+        + "tcp-response transparent unique-id-format unique-id-header use_backend use-fcgi-app use-server");
+
+    /// <summary>What may follow <c>option</c>.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
+        "abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap log-health-checks "
+        + "splice-auto splice-request splice-response redispatch httplog tcplog httpchk tcp-check forwardfor "
+        + "http-keep-alive http-server-close httpclose",
+        "contstats http-no-delay independent-streams prefer-last-server socket-stats tcp-smart-accept "
+        + "tcp-smart-connect idle-close-on-response",
+        "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade external-check "
+        + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request http-ignore-probes "
+        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header httpslog ldap-check "
+        + "log-separate-errors mysql-check nolinger originalto persist pgsql-check redis-check smtpchk spop-check "
+        + "ssl-hello-chk transparent");
+
+    /// <summary>Options of a <c>bind</c> line.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(
+        "name interface v4v6 v6only transparent maxconn backlog tfo defer-accept accept-proxy",
+        "id level expose-fd severity-output nice shards thread process mode user group uid gid",
+        "accept-netscaler-cip mss namespace proto tcp-ut ssl allow-0rtt alpn ca-file ca-ignore-err ca-sign-file "
+        + "ca-sign-pass ca-verify-file ciphers ciphersuites crl-file crt crt-ignore-err crt-list curves ecdhe "
+        + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 generate-certificates no-ca-names no-sslv3 "
+        + "no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 npn prefer-client-ciphers ssl-max-ver ssl-min-ver "
+        + "strict-sni tls-ticket-keys verify");
+
+    /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
+        "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
+        + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
+        + "send-proxy send-proxy-v2 slowstart weight",
+        "max-reuse no-agent-check no-check-send-proxy no-check-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl "
+        + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
+        + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
+        "agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file check-alpn check-proto "
+        + "check-send-proxy check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
+        + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
+        + "non-stick npn observe on-error proto proxy-v2-options redir resolve-net resolve-opts send-proxy-v2-ssl "
+        + "send-proxy-v2-ssl-cn sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut track usesrc verify verifyhost ws");
+
+    /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>
+    internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(
+        "max-reuse pool-low-conn pool-max-conn pool-purge-delay".Split(' '));
+
+    /// <summary>Accepted options of a bind line that take a value.</summary>
+    internal static IReadOnlySet<string> BindWithValue { get; } = new HashSet<string>(
+        "level severity-output nice shards thread process".Split(' '));
+
+    /// <summary>Keywords of a resolvers section.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Resolvers { get; } = Table(
+        "nameserver resolve_retries timeout hold accepted_payload_size parse-resolv-conf", "", "");
+
+    /// <summary>Keywords of a userlist section.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> UserList { get; } = Table("user group", "", "");
+
+    /// <summary>What may follow <c>stats</c> in a proxy.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Stats { get; } = Table(
+        "enable uri realm auth refresh scope hide-version show-node show-desc show-legends",
+        "", "admin http-request show-modules");
+
+    /// <summary>Algorithms of <c>balance</c>.</summary>
+    public static IReadOnlyDictionary<string, KeywordStatus> Balance { get; } = Table(
+        "roundrobin static-rr leastconn first source random", "", "uri url_param hdr rdp-cookie");
+
+    /// <summary>All tables with their titles, in the order of the document.</summary>
+    public static IReadOnlyList<(string Title, IReadOnlyDictionary<string, KeywordStatus> Table)> All { get; } =
+    [
+        ("Sections", Sections), ("global", Global), ("defaults, frontend, backend, listen", Proxy), ("option", Options),
+        ("balance", Balance), ("stats", Stats), ("bind options", Bind), ("server and default-server options", Server),
+        ("resolvers", Resolvers), ("userlist", UserList),
+    ];
+
+    private static Dictionary<string, KeywordStatus> Table(string supported, string accepted, string refused)
+    {
+        var table = new Dictionary<string, KeywordStatus>(StringComparer.Ordinal);
+        Add(supported, KeywordStatus.Supported);
+        Add(accepted, KeywordStatus.Accepted);
+        Add(refused, KeywordStatus.Refused);
+        return table;
+
+        void Add(string words, KeywordStatus status)
+        {
+            foreach (string w in words.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                table.Add(w, status);
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+namespace Buoy.Balancer.Configuration;
+
+/// <summary><c>option NAME …</c> and <c>no option NAME</c>.</summary>
+internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, ProxySettings settings)
+{
+    private const string BackendOnly =
+        " abortonclose allbackups srvtcpka log-health-checks prefer-last-server tcp-smart-connect ";
+
+    private const string FrontendOnly =
+        " clitcpka dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";
+
+    private static readonly string[] Names = [.. Keywords.Options.Keys];
+
+    public void Parse()
+    {
+        string o = context[1];
+        if (o.Length == 0)
+        {
+            context.AlertTight("'option' expects an option name.");
+            return;
+        }
+
+        if (!Keywords.Options.TryGetValue(o, out var status))
+        {
+            if (context.Negated)
+            {
+                context.AlertTight($"negation/default is not supported for option '{o}'.");
+            }
+            else
+            {
+                context.Alert($"unknown option '{o}'{Suggestions.For(o, Names)}{(Suggestions.Best(o, Names) is null ? "." : "")}");
+            }
+        }
+        else if (status == KeywordStatus.Refused)
+        {
+            if (!context.Negated)
+            {
+                context.NotSupported($"option {o}");
+            }
+        }
+        else if (context.Negated && o is "httplog" or "tcplog" or "httpchk" or "tcp-check" or "tcpka" or "forwardfor"
+            && context.Negated)
+        {
+            context.AlertTight($"negation/default is not supported for option '{o}'.");
+        }
+        else
+        {
+            Set(o);
+        }
+    }
+
+    private void Set(string o)
+    {
+        bool on = !context.Negated;
+        switch (o)
+        {
+            case "httplog" or "tcplog":
+                LogFormat(o);
+                break;
+            case "httpchk":
+                HttpCheck();
+                break;
+            case "tcp-check" when !Misplaced(o, false) && AtMost(o, 0):
+                (settings.Check, settings.HttpCheck) = (CheckKind.Tcp, null);
+                break;
+            case "tcpka" when AtMost(o, 0):
+                settings.Switches["clitcpka"] = settings.Switches["srvtcpka"] = true;
+                break;
+            case "redispatch" when !Misplaced(o, false):
+                settings.Redispatch = !on ? 0 : context[2].Length == 0 ? -1 : Units.Atoi(context[2]);
+                break;
+            case "forwardfor":
+                ForwardFor();
+                break;
+            case "http-keep-alive" or "http-server-close" or "httpclose" when AtMost(o, 0):
+                var kind = o switch
+                {
+                    "http-server-close" => HttpConnectionMode.ServerClose, "httpclose" => HttpConnectionMode.Close,
+                    _ => HttpConnectionMode.KeepAlive,
+                };
+                if (on || settings.HttpConnection == kind)
+                {
+                    settings.HttpConnection = on ? kind : HttpConnectionMode.KeepAlive;
+                }
+
+                break;
+            case "tcp-check" or "tcpka" or "redispatch" or "http-keep-alive" or "http-server-close" or "httpclose":
+                break;
+            default:
+                if (!Misplaced(o, true) && !Misplaced(o, false) && AtMost(o, 0))
+                {
+                    settings.Switches[o] = on;
+                }
+
+                break;
+        }
+    }
+
+    private bool AtMost(string o, int more) => context.AtMost(1 + more, $"option {o}");
+
+    private bool Misplaced(string o, bool frontend)
+    {
+        bool concerned = (frontend ? FrontendOnly : BackendOnly).Contains($" {o} ", StringComparison.Ordinal)
+            || (!frontend && o is "httpchk" or "tcp-check" or "redispatch" && !frontend);
+        if (!concerned || proxy is null || (frontend ? proxy.HasFrontend : proxy.HasBackend))
+        {
+            return false;
+        }
+
+        context.Warning($"'{o}' ignored because {proxy.TypeName} '{proxy.Name}' has no "
+            + $"{(frontend ? "frontend" : "backend")} capability.");
+        return true;
+    }
+
+    private void LogFormat(string o)
+    {
+        if (o == "httplog" && context[2].Length > 0)
+        {
+            if (context[2] != "clf")
+            {
+                context.Alert("keyword 'httplog' only supports option 'clf'.");
+                return;
+            }
+
+            context.NotSupported("option httplog clf");
+            return;
+        }
+
+        if (!AtMost(o, 0))
+        {
+            return;
+        }
+
+        var kind = o == "httplog" ? LogFormatKind.Http : LogFormatKind.Tcp;
+        if (proxy is null && settings.LogFormat != LogFormatKind.None && settings.LogFormat != kind)
+        {
+            string before = settings.LogFormat == LogFormatKind.Http ? "httplog" : "tcplog";
+            context.WarningTight($"'option {o}' overrides previous 'option {before}' in 'defaults' section.");
+        }
+
+        if (proxy is { HasFrontend: false })
+        {
+            context.Warning($"backend '{proxy.Name}' : 'option {o}' directive is ignored in backends.");
+        }
+
+        (settings.LogFormat, settings.LogFormatPlace) = (kind, context.Place);
+    }
+
+    private void HttpCheck()
+    {
+        if (Misplaced("httpchk", false) || !AtMost("httpchk", 3))
+        {
+            return;
+        }
+
+        string a = context[2];
+        string b = context[3];
+        string version = context[4].Length > 0 ? context[4] : "HTTP/1.0";
+        int hidden = version.IndexOfAny(['\r', '\n']);
+        if (hidden >= 0)
+        {
+            context.WarningTight("'option httpchk' : hiding headers or body at the end of the version string is deprecated. "
+                + "Please, consider to use 'http-check send' directive instead.");
+            context.NotSupported("option httpchk with headers");
+            return;
+        }
+
+        settings.Check = CheckKind.Http;
+        settings.HttpCheck = a.Length == 0 ? new("OPTIONS", "/", version)
+            : b.Length == 0 ? new("OPTIONS", a, version) : new(a, b, version);
+    }
+
+    private void ForwardFor()
+    {
+        string header = "X-Forwarded-For";
+        bool ifNone = false;
+        string? except = null;
+        for (int i = 2; i < context.Words.Count; i++)
+        {
+            switch (context[i])
+            {
+                case "except" when context[i + 1].Length == 0 || !char.IsAsciiDigit(context[i + 1][0]):
+                    context.Alert("'option forwardfor except' expects <address>[/mask] as argument.");
+                    return;
+                case "except":
+                    except = context[++i];
+                    break;
+                case "header" when context[i + 1].Length == 0:
+                    context.Alert("'option forwardfor header' expects <header_name> as argument.");
+                    return;
+                case "header":
+                    header = context[++i];
+                    break;
+                case "if-none":
+                    ifNone = true;
+                    break;
+                default:
+                    context.Alert("'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.");
+                    return;
+            }
+        }
+
+        settings.ForwardFor = new(header, ifNone, except);
+    }
+}

@@ -1,0 +1,59 @@
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>One line being parsed: its words, where it stands, and where messages go.</summary>
+internal sealed class ParseContext(Func<string, string?> environment)
+{
+    private const int MaxFatal = 50;
+    private readonly Dictionary<string, string?> _set = new(StringComparer.Ordinal);
+
+    public List<Diagnostic> Diagnostics { get; } = [];
+    public int Alerts { get; private set; }
+    public bool TooMany => Alerts > MaxFatal - 1;
+    public SourcePlace Place { get; set; }
+    public List<string> Words { get; set; } = [];
+
+    /// <summary>The line began with <c>no</c>.</summary>
+    public bool Negated { get; set; }
+
+    public string Keyword => Words[0];
+
+    /// <summary>The word at <paramref name="index"/>, empty behind the last one: as HAProxy's argument array.</summary>
+    public string this[int index] => index < Words.Count ? Words[index] : "";
+
+    public string? Variable(string name) => _set.TryGetValue(name, out var v) ? v : environment(name);
+
+    public void SetVariable(string name, string? value) => _set[name] = value;
+
+    /// <summary>An alert with HAProxy's usual head.</summary>
+    public void Alert(string text) => Add(Severity.Alert, $"config : parsing [{Place}] : {text}");
+
+    /// <summary>An alert with the head some directives have, without the space.</summary>
+    public void AlertTight(string text) => Add(Severity.Alert, $"config : parsing [{Place}]: {text}");
+
+    public void Warning(string text) => Add(Severity.Warning, $"config : parsing [{Place}] : {text}");
+
+    public void WarningTight(string text) => Add(Severity.Warning, $"config : parsing [{Place}]: {text}");
+
+    public void Add(Severity severity, string text)
+    {
+        Diagnostics.Add(new Diagnostic(severity, text));
+        Alerts += severity == Severity.Alert ? 1 : 0;
+    }
+
+    public void NotSupported(string what) => Alert($"'{what}' is not supported yet");
+
+    /// <summary>As <see cref="AtMost"/> for a directive of more than one word.</summary>
+    public bool AtMostAfter(int count, string name) => AtMost(count, name);
+
+    /// <summary>False, with an alert, when the line has more than <paramref name="count"/> words after the keyword.</summary>
+    public bool AtMost(int count, string? name = null)
+    {
+        if (Words.Count <= count + 1)
+        {
+            return true;
+        }
+
+        Alert($"'{name ?? Keyword}' cannot handle unexpected argument '{Words[count + 1]}'.");
+        return false;
+    }
+}
