@@ -76,15 +76,13 @@ public sealed unsafe class ServerTable : IDisposable
     /// <summary>The address in a slot; null = none.</summary>
     public IPAddress? AddressOf(int server)
     {
-        fixed (byte* a = _slots[server].Address)
+        byte* a = _slots[server].Address;
+        return _slots[server].Family switch
         {
-            return _slots[server].Family switch
-            {
-                2 => new IPAddress(new ReadOnlySpan<byte>(a, 4)),
-                10 => new IPAddress(new ReadOnlySpan<byte>(a, 16)),
-                _ => null,
-            };
-        }
+            2 => new IPAddress(new ReadOnlySpan<byte>(a, 4)),
+            10 => new IPAddress(new ReadOnlySpan<byte>(a, 16)),
+            _ => null,
+        };
     }
 
     /// <inheritdoc/>
