@@ -221,6 +221,9 @@ internal unsafe struct Conn
     public int Server;
     public int Retries;
 
+    /// <summary>Streams that were before it in the backend's queue.</summary>
+    public int QueuePosition;
+
     /// <summary>Server to avoid at the next attempt (redispatch), -1 = none.</summary>
     public int Avoid;
 

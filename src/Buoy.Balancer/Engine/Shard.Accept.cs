@@ -12,7 +12,11 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>How long accepting pauses when descriptors are exhausted, ms.</summary>
     private const int ExhaustedPause = 100;
 
-    private bool _exhausted;
+    /// <summary>One line about exhausted descriptors in that time, ms.</summary>
+    private const int ExhaustedQuiet = 10_000;
+
+    private long _exhaustedQuietUntil;
+    private bool _draining;
 
     private void Accept(Conn* l)
     {
@@ -36,7 +40,6 @@ internal sealed unsafe partial class Shard<TPoller>
             int fd = accept4(l->Fd, &address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
             if (fd >= 0)
             {
-                _exhausted = false;
                 StartClient(l, fd, address, length);
                 continue;
             }
@@ -83,16 +86,22 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void PauseExhausted(Conn* l, int errno)
     {
-        if (!_exhausted)
-        {
-            _exhausted = true;
-            string what = errno is EMFILE ? "process FD limit" : errno is ENFILE ? "system FD limit" : "system memory limit";
-            _plane.Logs.Message(l->Frontend, 0,
-                $"Proxy {_config.Proxies[l->Frontend].Name} reached {what}. Please check 'ulimit-n' and restart.");
-        }
-
+        LogExhausted(l->Frontend, errno);
         l->Flags |= ConnFlags.Paused;
         _wheel.FileNoLaterThan(l, _now + ExhaustedPause);
+    }
+
+    private void LogExhausted(int proxy, int errno)
+    {
+        if (_now < _exhaustedQuietUntil)
+        {
+            return;
+        }
+
+        _exhaustedQuietUntil = _now + ExhaustedQuiet;
+        string what = errno is EMFILE ? "process FD limit" : errno is ENFILE ? "system FD limit" : "system memory limit";
+        _plane.Logs.Message(proxy, 0,
+            $"Proxy {_config.Proxies[proxy].Name} reached {what}. Please check 'ulimit-n' and restart.");
     }
 
     private void Unpause(Conn* l)
@@ -217,6 +226,21 @@ internal sealed unsafe partial class Shard<TPoller>
             while (l->Has(ConnFlags.ReadReady) && !l->Has(ConnFlags.Paused | ConnFlags.Disabled))
             {
                 Accept(l);
+            }
+        }
+    }
+
+    /// <summary>Soft stop: idle kept connections end now, the others after their response.</summary>
+    private void EndKeptClients()
+    {
+        _draining = true;
+        for (int i = 0; i < _slab.Capacity; i++)
+        {
+            var c = _slab[i];
+            if (c->Kind == ConnKind.Client && !c->Has(ConnFlags.Dead | ConnFlags.ReadReady)
+                && c->State == StreamState.Request && c->Has(ConnFlags.NotFirst) && c->InLength == 0)
+            {
+                CloseClient(c);
             }
         }
     }

@@ -137,6 +137,7 @@ internal sealed unsafe partial class Shard<TPoller>
                 ? 0 : (int)counters.Sum(counters.Server(c->Server), Counter.SessionsCurrent),
             Retries = c->Retries,
             Redispatched = c->Has(ConnFlags.Redispatched),
+            BackendQueue = c->QueuePosition,
             Status = c->Status == 0 ? -1 : c->Status,
             Request = http && c->Index < _requestLines.Length ? _requestLines[c->Index] : null,
         });

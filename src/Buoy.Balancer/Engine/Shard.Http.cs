@@ -142,7 +142,8 @@ internal sealed unsafe partial class Shard<TPoller>
         KeepRequestLine(c, data + _head.Method, _head.Target + _head.TargetLength + 9 - _head.Method);
         var method = new ReadOnlySpan<byte>(data + _head.Method, _head.MethodLength);
         bool http10 = _head.Minor == 0;
-        bool close = _head.Close || (http10 && !_head.KeepAlive) || proxy.HttpConnection == HttpConnectionMode.Close;
+        bool close = _head.Close || (http10 && !_head.KeepAlive) || _draining
+            || proxy.HttpConnection == HttpConnectionMode.Close;
         SetFlag(c, ConnFlags.Http10, http10);
         SetFlag(c, ConnFlags.CloseAfter, close);
         SetFlag(c, ConnFlags.HeadRequest, method.SequenceEqual("HEAD"u8));
@@ -281,6 +282,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->StateSince = c->Begin = _now;
         c->Backend = c->Server = c->Avoid = -1;
         c->Retries = 0;
+        c->QueuePosition = 0;
         c->Status = 0;
         c->EndCause = 0;
         c->RequestAt = c->QueueAt = c->ConnectAt = c->ResponseAt = 0;

@@ -270,8 +270,16 @@ internal sealed unsafe partial class Shard<TPoller>
         return s;
     }
 
-    private void Reuse(Conn* c, Conn* s, byte* payload, int length)
+    /// <summary>False where the kept connection turns out to be dead before a byte was sent: another one is tried.</summary>
+    private bool Reuse(Conn* c, Conn* s, byte* payload, int length)
     {
+        nint r = _poller.Send(s->Fd, payload, length);
+        if (r < 0 && r is not (-EAGAIN or -EINTR))
+        {
+            CloseConn(s);
+            return false;
+        }
+
         c->ServerCounters[(int)Counter.Reused]++;
         c->BackendCounters[(int)Counter.Reused]++;
         c->Peer = s;
@@ -280,27 +288,20 @@ internal sealed unsafe partial class Shard<TPoller>
         s->FullReads = 0;
         c->State = StreamState.Joined;
         c->StateSince = c->ConnectAt = s->LastActivity = _now;
-        bool sent;
-        if (length > 0)
+        int sent = (int)Math.Max(0, r);
+        if (sent < length)
         {
-            sent = SendTo(s, payload, length);
-        }
-        else
-        {
-            sent = SendTo(s, c->Hold, c->HoldLength);
-            ReleaseHold(c);
+            Append(s, payload + sent, length - sent);
         }
 
-        if (!sent)
-        {
-            return;
-        }
-
+        ReleaseHold(c);
         Arm(c);
         if (c->Mode == InMode.Body && c->Has(ConnFlags.ReadReady))
         {
             Pump(c);
         }
+
+        return true;
     }
 
     private void PutIdle(Conn* s, long* counters)

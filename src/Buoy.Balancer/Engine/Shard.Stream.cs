@@ -10,6 +10,12 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>Between two attempts, ms, at most the connect time-out (manual, "retries").</summary>
     private const int RetryDelay = 1000;
 
+    /// <summary>
+    /// Backend whose queue is being served. A connection that is refused at once gives its place back while the loop runs;
+    /// the loop sees that itself, and the stack stays flat however long the queue is.
+    /// </summary>
+    private int _serving = -1;
+
     private static void Enter(long* counters)
     {
         long now = ++counters[(int)Counter.SessionsCurrent];
@@ -96,7 +102,7 @@ internal sealed unsafe partial class Shard<TPoller>
         _queueTail[c->Backend] = (nint)c;
         var b = c->BackendCounters;
         b[(int)Counter.QueueMax] = Math.Max(b[(int)Counter.QueueMax], ++b[(int)Counter.QueueCurrent]);
-        Interlocked.Increment(ref _plane.Waiting[c->Backend]);
+        c->QueuePosition = Interlocked.Increment(ref _plane.Waiting[c->Backend]) - 1;
         Arm(c);
     }
 
@@ -127,18 +133,27 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void ServeQueue(int backend)
     {
+        if (_serving == backend)
+        {
+            return;
+        }
+
+        int outer = _serving;
+        _serving = backend;
         while (_queueHead[backend] != 0)
         {
             var c = (Conn*)_queueHead[backend];
             int server = _pickers[backend]!.Pick(_plane, _servers, Sockets.Hash(&c->Address), c->Avoid);
             if (server < 0)
             {
-                return;
+                break;
             }
 
             LeaveQueue(c);
             Assign(c, server, null, 0);
         }
+
+        _serving = outer;
     }
 
     private void ServeAllQueues()
@@ -160,14 +175,29 @@ internal sealed unsafe partial class Shard<TPoller>
         _plane.AddConnection(server);
         c->Flags |= ConnFlags.HoldsServer;
         c->QueueAt = _now;
-        var idle = c->Has(ConnFlags.Http) && c->Retries == 0 ? TakeIdle(c, server) : null;
-        if (idle != null)
+        if (c->Has(ConnFlags.Http))
         {
-            Reuse(c, idle, payload, length);
-            return;
+            if (length == 0)
+            {
+                payload = c->Hold;
+                length = c->HoldLength;
+            }
+
+            Conn* idle;
+            while ((idle = TakeIdle(c, server)) != null)
+            {
+                if (Reuse(c, idle, payload, length))
+                {
+                    return;
+                }
+            }
         }
 
-        Hold(c, payload, length);
+        if (payload != c->Hold)
+        {
+            Hold(c, payload, length);
+        }
+
         Connect(c);
     }
 
@@ -178,11 +208,16 @@ internal sealed unsafe partial class Shard<TPoller>
         c->ServerCounters[(int)Counter.ConnectAttempts]++;
         c->BackendCounters[(int)Counter.ConnectAttempts]++;
         ref var slot = ref _servers[c->Server];
+        if (slot.Family == 0)
+        {
+            ConnectFailed(c, timedOut: false, resources: false);
+            return;
+        }
+
         int fd = socket(slot.Family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         if (fd < 0)
         {
-            _plane.Logs.Message(c->Backend, 0, $"Proxy {_config.Proxies[c->Backend].Name} reached process FD limit "
-                + $"({ErrorText(_poller.Errno)}). Please check 'ulimit-n' and restart.");
+            LogExhausted(c->Backend, _poller.Errno);
             c->Retries = int.MaxValue - 1;
             ConnectFailed(c, timedOut: false, resources: true);
             return;

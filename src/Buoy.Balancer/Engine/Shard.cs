@@ -316,6 +316,7 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
                 case CommandKind.StopListening:
                     DrainListeners();
                     CloseListeners();
+                    EndKeptClients();
                     Count((Action?)m.Payload);
                     break;
                 case CommandKind.SetFrontend:

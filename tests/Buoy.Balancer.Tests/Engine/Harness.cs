@@ -105,7 +105,7 @@ internal sealed class Harness : IDisposable
         return t;
     }
 
-    public Socket Connect()
+    public Socket Connect(int? receiveBuffer = null)
     {
         var s = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)
         {
@@ -113,6 +113,11 @@ internal sealed class Harness : IDisposable
             ReceiveTimeout = 15_000,
             SendTimeout = 15_000,
         };
+        if (receiveBuffer is int size)
+        {
+            s.ReceiveBufferSize = size;
+        }
+
         s.Connect(IPAddress.Loopback, Port);
         return s;
     }
@@ -290,6 +295,8 @@ internal sealed class Backend : IDisposable
             }
         }
     });
+
+    public void StopAccepting() => _listener.Dispose();
 
     public void Dispose()
     {

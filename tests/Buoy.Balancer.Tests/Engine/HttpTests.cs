@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net.Sockets;
 using System.Text;
 using Buoy.Balancer.Configuration;
@@ -290,6 +291,88 @@ public sealed class HttpTests
         }
 
         Assert.Equal(connections, backend.Connections);
+    }
+
+    [Fact]
+    public void KeptServerConnection_ThatTheServerClosed_IsNotUsed()
+    {
+        using var closed = new BlockingCollection<int>();
+        using var backend = new Backend(s =>
+        {
+            Harness.ReadUntil(s, "\r\n\r\n");
+            s.Send(Encoding.ASCII.GetBytes(Hello));
+            s.Close();
+            closed.Add(1);
+        });
+        using var h = new Harness([backend.Port], ProxyMode.Http, backend: b => b with { HttpReuse = HttpReuse.Always });
+        using var c = h.Connect();
+        for (int i = 0; i < 20; i++)
+        {
+            c.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8);
+            Assert.Contains("200 OK", Harness.ReadUntil(c, "\r\n\r\n"));
+            Harness.ReadExactly(c, 5);
+            closed.Take();
+            using var turned = new ManualResetEventSlim();
+            h.Plane.Ping(turned.Set);
+            Assert.True(turned.Wait(15_000));
+        }
+
+        Assert.Equal(20, backend.Connections);
+    }
+
+    [Fact]
+    public void StopListening_KeptIdleClient_IsClosedAndBusyOneAfterItsResponse()
+    {
+        using var go = new ManualResetEventSlim();
+        using var backend = Backend.Http(h =>
+        {
+            if (Path(h) == "/wait")
+            {
+                go.Wait();
+            }
+
+            return Hello;
+        });
+        using var h = new Harness([backend.Port], ProxyMode.Http);
+        using var idle = h.Connect();
+        idle.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8);
+        Harness.ReadUntil(idle, "hello");
+        using var busy = h.Connect();
+        busy.Send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"u8);
+        SpinWait.SpinUntil(() => h.Server(0, Counter.SessionsCurrent) == 1, 15_000);
+        h.Plane.StopListening();
+        Assert.Equal(0, idle.Receive(new byte[1]));
+        go.Set();
+        Assert.Contains("hello", Harness.ReadUntil(busy, "hello"));
+    }
+
+    [Fact]
+    public void Queue_LongAndServerRefuses_EndsEveryoneWithoutDeepStack()
+    {
+        const int Waiting = 300;
+        using var go = new ManualResetEventSlim();
+        var backend = Backend.Http(_ =>
+        {
+            go.Wait();
+            return "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        });
+        using var h = new Harness(
+            [backend.Port], ProxyMode.Http, backend: b => b with { Retries = 0 }, server: s => s with { MaxConn = 1 });
+        var clients = Enumerable.Range(0, Waiting).Select(_ =>
+        {
+            var c = h.Connect();
+            c.Send("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"u8);
+            return c;
+        }).ToArray();
+        SpinWait.SpinUntil(() => h.Backend(Counter.QueueCurrent) == Waiting - 1, 15_000);
+        Assert.Equal(Waiting - 1, h.Backend(Counter.QueueMax));
+        backend.StopAccepting();
+        go.Set();
+        var answers = clients.Select(c => Harness.ReadToEnd(c)[9..12]).GroupBy(a => a).ToDictionary(g => g.Key, g => g.Count());
+        Assert.Equal(1, answers["200"]);
+        Assert.Equal(Waiting - 1, answers["503"]);
+        Array.ForEach(clients, c => c.Dispose());
+        backend.Dispose();
     }
 
     [Fact]
