@@ -168,11 +168,14 @@ public sealed class ServerOperations(
     {
         ref var slot = ref state.Servers[s.Config.Index];
         int weight = s.EffectiveWeight(now);
+
+        // A shard that looks while the address changes must not connect to half of the old and half of the new one.
+        Volatile.Write(ref slot.Eligible, 0);
         slot.Weight = s.Backend.HasSlowStart ? weight : (weight + 15) / 16;
-        slot.Eligible = s.Health.Usable && s.Address is not null ? 1 : 0;
         slot.MaxConn = s.MaxConn;
         slot.Backup = s.Config.Backup ? 1 : 0;
         state.Servers.SetAddress(s.Config.Index, s.Address, s.Port);
+        Volatile.Write(ref slot.Eligible, s.Health.Usable && s.Address is not null ? 1 : 0);
         if (!quiet)
         {
             changed();

@@ -143,6 +143,9 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
         {
             State = OperationalState.Stopped;
             Health = 0;
+
+            // A name without an address counts as a way down, the keyword "disabled" does not.
+            Downs = (admin & AdminFlags.ResolutionMaintenance) != 0 ? 1 : 0;
         }
     }
 

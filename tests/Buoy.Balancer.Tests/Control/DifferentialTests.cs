@@ -106,9 +106,13 @@ public sealed class DifferentialTests
         private static bool Settled(string state) => !Regex.IsMatch(state, @" \d+ 1 0 2 [67] 0 0 0 - ");
     }
 
-    /// <summary>Without the time since the last change and a check that happens to run.</summary>
-    private static string State(string text) => Regex.Replace(
-        Regex.Replace(text, @"^((?:\S+ ){9})\d+ ", "$1T ", RegexOptions.Multiline), @" 7 0 0 0 ", " 6 0 0 0 ");
+    /// <summary>An answer at a moment when no check runs: HAProxy forgets the last result while one does.</summary>
+    private static string Resting(string socket, string command) => command.Contains("servers state", StringComparison.Ordinal)
+        ? CliClient.AskUntil(socket, command, t => !t.Contains(" 7 0 0 0 ", StringComparison.Ordinal))
+        : CliClient.Ask(socket, command);
+
+    /// <summary>Without the time since the last change.</summary>
+    private static string State(string text) => Regex.Replace(text, @"^((?:\S+ ){9})\d+ ", "$1T ", RegexOptions.Multiline);
 
     [Theory]
     [InlineData("show backend")]
@@ -194,8 +198,7 @@ public sealed class DifferentialTests
     public void Command_OnBoth_AnswersTheSame(string command)
     {
         var pair = Shared.Value;
-        string expected = CliClient.Ask(pair.Haproxy, command), actual = CliClient.Ask(pair.Ours, command);
-        Assert.Equal(State(expected), State(actual));
+        Assert.Equal(State(Resting(pair.Haproxy, command)), State(Resting(pair.Ours, command)));
     }
 
     private static readonly Lazy<Pair> Shared = new(() =>
@@ -312,7 +315,7 @@ public sealed class DifferentialTests
         pair.Web.Status = "204 Mended";
         pair.WaitForBoth("Server h/w1 is UP");
         Assert.Equal(pair.HaproxyLog.Comparable(), pair.OurLog.Comparable());
-        Assert.Equal(State(CliClient.Ask(pair.Haproxy, "show servers state")), State(CliClient.Ask(pair.Ours, "show servers state")));
+        Assert.Equal(State(Resting(pair.Haproxy, "show servers state")), State(Resting(pair.Ours, "show servers state")));
     }
 
     [Fact]
@@ -330,7 +333,7 @@ public sealed class DifferentialTests
             }
 
             Assert.Equal(
-                State(CliClient.Ask(pair.Haproxy, "show servers state h")), State(CliClient.Ask(pair.Ours, "show servers state h")));
+                State(Resting(pair.Haproxy, "show servers state h")), State(Resting(pair.Ours, "show servers state h")));
         }
 
         Both("set server h/n1 state maint", "h/n1 is going DOWN for maintenance");
