@@ -54,6 +54,7 @@ public sealed class ServerOperations(
         s.CheckInfo = info;
         s.CheckDuration = duration;
         int before = s.Health.Health;
+        bool stopping = IsStopping(s);
         var effect = s.Health.OnCheck(s.CheckResult, now);
         string reason = Reason(s);
         if (s.Backend.Config.LogHealthChecks && (before != s.Health.Health || effect != HealthEffect.None))
@@ -68,12 +69,15 @@ public sealed class ServerOperations(
             reason = "";
         }
 
-        Apply(s, effect, reason, now);
+        Apply(s, effect, reason, now, stopping);
     }
 
     /// <summary><c>set server … health</c>.</summary>
-    public void Force(ServerRuntime s, OperationalState wanted, long now) =>
-        Apply(s, s.Health.Force(wanted, now), ", changed from CLI", now);
+    public void Force(ServerRuntime s, OperationalState wanted, long now)
+    {
+        bool stopping = IsStopping(s);
+        Apply(s, s.Health.Force(wanted, now), ", changed from CLI", now, stopping);
+    }
 
     /// <summary>Slowstart moves on.</summary>
     public void OnTick(ServerRuntime s, long now)
@@ -88,8 +92,9 @@ public sealed class ServerOperations(
     /// <summary>Maintenance by an operator.</summary>
     public void Maintain(ServerRuntime s, long now)
     {
+        bool stopping = IsStopping(s);
         s.Health.ClearAdmin(AdminFlags.ForcedDrain, now);
-        EnterMaintenance(s, AdminFlags.ForcedMaintenance, "", now);
+        EnterMaintenance(s, AdminFlags.ForcedMaintenance, "", stopping, now);
     }
 
     /// <summary>Drain by an operator; ends maintenance.</summary>
@@ -136,7 +141,7 @@ public sealed class ServerOperations(
         }
 
         s.Address = null;
-        EnterMaintenance(s, AdminFlags.ResolutionMaintenance, $" ({why})", now);
+        EnterMaintenance(s, AdminFlags.ResolutionMaintenance, $" ({why})", IsStopping(s), now);
     }
 
     /// <summary>Its name has an address again.</summary>
@@ -163,11 +168,14 @@ public sealed class ServerOperations(
     {
         ref var slot = ref state.Servers[s.Config.Index];
         int weight = s.EffectiveWeight(now);
+
+        // A shard that looks while the address changes must not connect to half of the old and half of the new one.
+        Volatile.Write(ref slot.Eligible, 0);
         slot.Weight = s.Backend.HasSlowStart ? weight : (weight + 15) / 16;
-        slot.Eligible = s.Health.Usable && s.Address is not null ? 1 : 0;
         slot.MaxConn = s.MaxConn;
         slot.Backup = s.Config.Backup ? 1 : 0;
         state.Servers.SetAddress(s.Config.Index, s.Address, s.Port);
+        Volatile.Write(ref slot.Eligible, s.Health.Usable && s.Address is not null ? 1 : 0);
         if (!quiet)
         {
             changed();
@@ -198,7 +206,7 @@ public sealed class ServerOperations(
         b.LastChange = now;
     }
 
-    private void EnterMaintenance(ServerRuntime s, AdminFlags flag, string why, long now)
+    private void EnterMaintenance(ServerRuntime s, AdminFlags flag, string why, bool stopping, long now)
     {
         bool was = s.Health.InMaintenance;
         var effect = s.Health.SetAdmin(flag, now);
@@ -215,7 +223,7 @@ public sealed class ServerOperations(
                 shutdownSessions(s.Config.Index);
             }
 
-            Log(s, Alert, $"{Server(s)} is going DOWN for maintenance{why}.{Left(s)}");
+            Log(s, stopping ? Notice : Alert, $"{Server(s)} is going DOWN for maintenance{why}.{Left(s)}");
         }
         else
         {
@@ -245,7 +253,7 @@ public sealed class ServerOperations(
     /// <summary>Called when a server left maintenance: a check is due at once.</summary>
     public Action<ServerRuntime>? LeftMaintenance { get; set; }
 
-    private void Apply(ServerRuntime s, HealthEffect effect, string reason, long now)
+    private void Apply(ServerRuntime s, HealthEffect effect, string reason, long now, bool stopping = false)
     {
         if (effect == HealthEffect.None)
         {
@@ -261,7 +269,7 @@ public sealed class ServerOperations(
                     shutdownSessions(s.Config.Index);
                 }
 
-                Log(s, Alert, $"{Server(s)} is DOWN{reason}.{Left(s)}");
+                Log(s, stopping ? Notice : Alert, $"{Server(s)} is DOWN{reason}.{Left(s)}");
                 break;
             case HealthEffect.WentUp:
                 if (s.Config.OnMarkedUp == "shutdown-backup-sessions" && !s.Config.Backup)
@@ -284,6 +292,9 @@ public sealed class ServerOperations(
 
         Backend(s, now);
     }
+
+    /// <summary>It took no new sessions anyway: that it goes down is no alert then.</summary>
+    private static bool IsStopping(ServerRuntime s) => s.Health.Draining || s.Health.State == OperationalState.Stopping;
 
     private static string Reason(ServerRuntime s)
     {

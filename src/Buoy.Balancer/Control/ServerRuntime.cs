@@ -15,7 +15,7 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     public ProxyRuntime Backend => backend;
 
     /// <summary>Health, operational and administrative state.</summary>
-    public ServerHealth Health { get; } = new(config.Rise, config.Fall, config.SlowStart ?? 0);
+    public ServerHealth Health { get; } = new(config.Rise, config.Fall, config.SlowStart ?? 0, config.Check);
 
     /// <summary>Where it is; null = unknown.</summary>
     public IPAddress? Address { get; set; } = address;

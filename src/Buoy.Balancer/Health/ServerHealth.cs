@@ -68,7 +68,7 @@ public enum HealthEffect
 /// </code>
 /// A server starts Running with health = rise: the first failed check takes it down, the first passed one makes it full.
 /// </summary>
-public sealed class ServerHealth(int rise, int fall, int slowStart)
+public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true)
 {
     /// <summary>Consecutive good checks that bring a server up.</summary>
     public int Rise { get; } = Math.Max(1, rise);
@@ -143,6 +143,9 @@ public sealed class ServerHealth(int rise, int fall, int slowStart)
         {
             State = OperationalState.Stopped;
             Health = 0;
+
+            // A name without an address counts as a way down, the keyword "disabled" does not.
+            Downs = (admin & AdminFlags.ResolutionMaintenance) != 0 ? 1 : 0;
         }
     }
 
@@ -229,7 +232,7 @@ public sealed class ServerHealth(int rise, int fall, int slowStart)
         return State == OperationalState.Stopped ? HealthEffect.None : Enter(OperationalState.Stopped, now);
     }
 
-    /// <summary>Removes flags. Leaving the last maintenance brings the server up with health = rise, to be proven by a check.</summary>
+    /// <summary>Removes flags. Leaving the last maintenance brings the server up with health = rise, to be proven by a check where there is one.</summary>
     public HealthEffect ClearAdmin(AdminFlags flags, long now)
     {
         bool was = InMaintenance;
@@ -239,7 +242,7 @@ public sealed class ServerHealth(int rise, int fall, int slowStart)
             return HealthEffect.None;
         }
 
-        Health = Rise;
+        Health = hasCheck ? Rise : Health;
         return EnterUp(now);
     }
 

@@ -127,7 +127,7 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     }
 
     /// <summary>Header and text, in the target's format.</summary>
-    internal string Line(int level, DateTimeOffset at, string text)
+    public string Line(int level, DateTimeOffset at, string text)
     {
         level = Math.Max(level, config.MinLevel);
         int priority = (config.Facility * 8) + level;

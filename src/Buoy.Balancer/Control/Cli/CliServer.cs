@@ -76,11 +76,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var l in _listeners.Where(l => l.Path is not null && l.Config.Address.Contains('/')))
-        {
-            File.Delete(l.Path!);
-        }
-
+        // The path stays: a successor may already have put its own socket there.
         StopListening();
         foreach (var s in _sessions.ToArray())
         {
@@ -129,7 +125,11 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
     private string? BindUnix(StatsSocketConfig c, string path)
     {
         string temporary = string.Create(CultureInfo.InvariantCulture, $"{path}.{plane.Options.Pid}.tmp");
-        File.Delete(temporary);
+        if (File.Exists(temporary))
+        {
+            File.Delete(temporary);
+        }
+
         int fd = ControlSocket.ListenUnix(temporary, 10);
         if (fd < 0)
         {
@@ -147,7 +147,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         {
             File.Move(temporary, path, overwrite: true);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             ControlSocket.Close(fd);
             File.Delete(temporary);
