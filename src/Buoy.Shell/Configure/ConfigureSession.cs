@@ -35,6 +35,13 @@ public sealed partial class ConfigureSession
     /// <summary>Whether the working copy differs from what was read.</summary>
     public bool IsChanged => ChangedSections().Any();
 
+    /// <summary>Forgets the changes and reads the CIB again.</summary>
+    public void Refresh()
+    {
+        _base = _source.Query();
+        _cib = _base.Clone();
+    }
+
     /// <summary>Takes one object-defining command. False after an error, which has been told.</summary>
     /// <param name="line">Line number for messages, where there is one.</param>
     public bool Define(IReadOnlyList<string> words, int? line = null, bool update = false)
