@@ -14,6 +14,9 @@ namespace Buoy.Agents;
 internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions options, Action<string, Outcome> report)
     : IAgent, IDisposable
 {
+    /// <summary>The kernel gives every network namespace's loopback interface this number.</summary>
+    private const int LoopbackIndex = 1;
+
     private const string RouteFlush = "/proc/sys/net/ipv4/route/flush";
     private readonly Dictionary<string, Held> _held = [];
     private NetworkStack? _stack;
@@ -310,9 +313,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
             : new Outcome(Ocf.Ok);
     }
 
-    /// <summary>All entries of the address, wherever they are.</summary>
+    /// <summary>
+    /// All entries of the address, wherever they are; not on the loopback interface, where LVS real servers keep one.
+    /// </summary>
     private List<AddressInfo> Same(IpAddressParameters p) =>
-        [.. Stack.Addresses(p.Address.AddressFamily).Where(a => a.Address.Equals(p.Address))];
+        [.. Stack.Addresses(p.Address.AddressFamily)
+            .Where(a => a.Address.Equals(p.Address) && (a.Interface != LoopbackIndex || p.Nic == "lo"))];
 
     /// <summary>Whether the address is still being checked; null: it is gone or was found to be a duplicate.</summary>
     private bool? Tentative(IpAddressParameters p)
