@@ -19,6 +19,7 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
 
     private const string RouteFlush = "/proc/sys/net/ipv4/route/flush";
     private readonly Dictionary<string, Held> _held = [];
+    private readonly Dictionary<ushort, PacketSocket> _senders = [];
     private NetworkStack? _stack;
     private NetworkMonitor? _monitor;
 
@@ -110,6 +111,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         }
 
         _held.Clear();
+        foreach (var sender in _senders.Values)
+        {
+            sender.Dispose();
+        }
+
+        _senders.Clear();
         _monitor?.Dispose();
         _stack?.Dispose();
     }
@@ -382,8 +389,14 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
 
         try
         {
+            ushort protocol = Announcer.ProtocolFor(held.Parameters.Address);
+            if (!_senders.TryGetValue(protocol, out var sender))
+            {
+                sender = _senders[protocol] = PacketSocket.OpenSender(protocol);
+            }
+
             held.Announcer = new Announcer(
-                loop, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
+                loop, sender, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
                 text => options.Log(new AgentLogLine(resourceId, "start", true, text)), held.Parameters.ArpRepliesOnly);
         }
         catch (LinuxException e)
