@@ -9,6 +9,9 @@ namespace Buoy.Agents;
 internal static class AgentEnvironment
 {
     private const string FeatureSet = "3.19.0";
+    private static readonly string[] OfTheDaemon =
+        ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
     private const string SystemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>The daemon's own environment without what belongs to agents or to the daemon alone.</summary>
@@ -19,7 +22,7 @@ internal static class AgentEnvironment
         {
             string name = (string)e.Key;
             if (!name.StartsWith("OCF_", StringComparison.Ordinal) && !name.StartsWith("HA_", StringComparison.Ordinal)
-                && !name.StartsWith("BUOY_", StringComparison.Ordinal) && name != "NOTIFY_SOCKET")
+                && !name.StartsWith("BUOY_", StringComparison.Ordinal) && !OfTheDaemon.Contains(name))
             {
                 result[name] = (string?)e.Value ?? "";
             }

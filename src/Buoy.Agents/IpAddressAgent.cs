@@ -14,8 +14,12 @@ namespace Buoy.Agents;
 internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions options, Action<string, Outcome> report)
     : IAgent, IDisposable
 {
+    /// <summary>The kernel gives every network namespace's loopback interface this number.</summary>
+    private const int LoopbackIndex = 1;
+
     private const string RouteFlush = "/proc/sys/net/ipv4/route/flush";
     private readonly Dictionary<string, Held> _held = [];
+    private readonly Dictionary<ushort, PacketSocket> _senders = [];
     private NetworkStack? _stack;
     private NetworkMonitor? _monitor;
 
@@ -107,6 +111,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         }
 
         _held.Clear();
+        foreach (var sender in _senders.Values)
+        {
+            sender.Dispose();
+        }
+
+        _senders.Clear();
         _monitor?.Dispose();
         _stack?.Dispose();
     }
@@ -310,9 +320,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
             : new Outcome(Ocf.Ok);
     }
 
-    /// <summary>All entries of the address, wherever they are.</summary>
+    /// <summary>
+    /// All entries of the address, wherever they are; not on the loopback interface, where LVS real servers keep one.
+    /// </summary>
     private List<AddressInfo> Same(IpAddressParameters p) =>
-        [.. Stack.Addresses(p.Address.AddressFamily).Where(a => a.Address.Equals(p.Address))];
+        [.. Stack.Addresses(p.Address.AddressFamily)
+            .Where(a => a.Address.Equals(p.Address) && (a.Interface != LoopbackIndex || p.Nic == "lo"))];
 
     /// <summary>Whether the address is still being checked; null: it is gone or was found to be a duplicate.</summary>
     private bool? Tentative(IpAddressParameters p)
@@ -376,8 +389,14 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
 
         try
         {
+            ushort protocol = Announcer.ProtocolFor(held.Parameters.Address);
+            if (!_senders.TryGetValue(protocol, out var sender))
+            {
+                sender = _senders[protocol] = PacketSocket.OpenSender(protocol);
+            }
+
             held.Announcer = new Announcer(
-                loop, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
+                loop, sender, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
                 text => options.Log(new AgentLogLine(resourceId, "start", true, text)), held.Parameters.ArpRepliesOnly);
         }
         catch (LinuxException e)

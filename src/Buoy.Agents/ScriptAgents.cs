@@ -96,12 +96,10 @@ internal sealed class LsbAgent(EventLoop loop, AgentExecutorOptions options) : I
 /// <summary>A systemd unit, through systemctl(1).</summary>
 internal sealed class SystemdAgent(EventLoop loop, AgentExecutorOptions options) : IAgent
 {
-    private static readonly string[] Places = ["/usr/bin/systemctl", "/bin/systemctl"];
-
     public IRunningOperation? Start(AgentRequest request, Action<Outcome> end)
     {
         string unit = request.Agent.Type.Contains('.') ? request.Agent.Type : request.Agent.Type + ".service";
-        string path = Places.FirstOrDefault(File.Exists) ?? Places[0];
+        string path = options.Systemctl;
         var environment = AgentEnvironment.Inherited();
         switch (request.Task)
         {

@@ -44,10 +44,18 @@ public sealed unsafe partial class PacketSocket : IDisposable
         return result;
     }
 
-    /// <summary>Sends a packet to a link address. Returns 0, or the errno(3) of a packet that could not go.</summary>
-    public int Send(ReadOnlySpan<byte> packet, ReadOnlySpan<byte> destination)
+    /// <summary>
+    /// Opens one that only sends, on whatever interface each packet names. One for all is better than many: each close
+    /// of a packet socket costs its closer, or a child being spawned meanwhile, milliseconds.
+    /// </summary>
+    public static PacketSocket OpenSender(ushort protocol) => Open(0, protocol, receive: false);
+
+    /// <summary>Sends a packet to a link address, on <paramref name="index"/> or else its own interface.
+    /// Returns 0, or the errno(3) of a packet that could not go.</summary>
+    public int Send(ReadOnlySpan<byte> packet, ReadOnlySpan<byte> destination, int index = 0)
     {
         SockaddrLl address = Address(_protocol, destination);
+        address.Index = index != 0 ? index : _interface;
         fixed (byte* p = packet)
         {
             return sendto(Fd, p, packet.Length, 0, &address, sizeof(SockaddrLl)) < 0 ? Marshal.GetLastPInvokeError()

@@ -144,6 +144,44 @@ public sealed class IpAddressAgentTests
     });
 
     [Fact]
+    public void StartAndStop_WithTheAddressOnLoopbackToo_LeaveThatAlone() => NetNamespace.Run(() =>
+    {
+        NetNamespace.Ip($"addr add {Vip}/32 dev lo");
+        using var bench = new Bench();
+        Assert.Equal(7, Run(bench, "monitor", ("ip", Vip)).Rc);
+        Assert.Equal(0, Run(bench, "start", ("ip", Vip)).Rc);
+        Assert.Contains($"{Vip}/24", NetNamespace.Ip("-o -4 addr show dev v0"));
+        Assert.Equal(0, Run(bench, "stop", ("ip", Vip)).Rc);
+        Assert.DoesNotContain(Vip, NetNamespace.Ip("-o -4 addr show dev v0"));
+        Assert.Contains(Vip, NetNamespace.Ip("-o -4 addr show dev lo"));
+    });
+
+    [Fact]
+    public void Start_OfAnAddress_IsAnnouncedUntilItStops() => NetNamespace.Run(() =>
+    {
+        using var bench = new Bench();
+        using var stack = new NetworkStack();
+        using var ear = PacketSocket.Open(stack.Link("v1")!.Index, PacketSocket.ProtocolArp, true);
+        Run(bench, "start", ("ip", Vip));
+        byte[] buffer = new byte[200];
+        var heard = new List<ArpPacket>();
+        bench.Loop.Add(ear.Fd, PollEvents.Readable, _ => heard.Add(ArpPacket.Read(buffer.AsSpan(0, ear.Receive(buffer)))!));
+        bench.Loop.Until(() => heard.Count >= 6);
+        Assert.All(heard, p => Assert.Equal(IPAddress.Parse(Vip), p.SenderAddress));
+        Run(bench, "stop", ("ip", Vip));
+        while (ear.Receive(buffer) >= 0)
+        {
+        }
+
+        int before = heard.Count;
+        bool over = false;
+        bench.Loop.Schedule(1200, () => over = true);
+        bench.Loop.Until(() => over);
+        Assert.Equal(before, heard.Count);
+        bench.Loop.Remove(ear.Fd);
+    });
+
+    [Fact]
     public void Stop_WhileMonitored_ReportsNothing() => NetNamespace.Run(() =>
     {
         using var bench = new Bench();

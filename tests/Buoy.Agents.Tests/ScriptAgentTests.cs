@@ -198,6 +198,64 @@ public sealed class ScriptAgentTests
         Assert.Equal(3, bench.Run(Bench.Request(agent, "promote")).Rc);
     }
 
+    [Theory]
+    [InlineData("loaded", "active", 0, OperationStatus.Done)]
+    [InlineData("loaded", "inactive", 7, OperationStatus.Done)]
+    [InlineData("loaded", "failed", 1, OperationStatus.Done)]
+    [InlineData("loaded", "activating", 1, OperationStatus.Done)]
+    [InlineData("not-found", "inactive", 5, OperationStatus.NotInstalled)]
+    public void Execute_AUnit_TranslatesItsState(string load, string active, int rc, OperationStatus status)
+    {
+        using var bench = new Bench();
+        string program = bench.Script("systemctl", $$"""
+            echo "$*" >> {{bench.Folder}}/asked
+            test "$1" = show && { echo LoadState={{load}}; echo ActiveState={{active}}; }
+            test "$1 {{load}}" = "start not-found" && exit 5
+            exit 0
+            """);
+        bench.Executor = new AgentExecutor(bench.Loop, bench.Options with { Systemctl = program });
+        var agent = new AgentName("systemd", null, "nginx");
+        var result = bench.Run(Bench.Request(agent, "monitor"));
+        Assert.Equal((rc, status), (result.Rc, result.Status));
+        Assert.Equal(load == "loaded" ? 0 : 5, bench.Run(Bench.Request(agent, "start")).Rc);
+        Assert.Equal(0, bench.Run(Bench.Request(agent, "stop")).Rc);
+        string[] asked = File.ReadAllLines(Path.Combine(bench.Folder, "asked"));
+        Assert.Equal(
+            ["show --property=LoadState,ActiveState nginx.service", "start nginx.service", "stop nginx.service"], asked);
+    }
+
+    [Fact]
+    [Trait("original", "pacemaker")]
+    public void Execute_PacemakersDummy_StartsAndStops()
+    {
+        Assert.SkipUnless(File.Exists("/usr/lib/ocf/resource.d/pacemaker/Dummy"), "pacemaker's agents are not installed");
+        using var bench = new Bench();
+        bench.Executor = new AgentExecutor(bench.Loop, bench.Options with { OcfRoot = "/usr/lib/ocf" });
+        var dummy = new AgentName("ocf", "pacemaker", "Dummy");
+        (string, string)[] at = [("state", Path.Combine(bench.Folder, "dummy.state"))];
+        int[] found = [.. ((string[])["monitor", "start", "monitor", "stop", "monitor", "promote"])
+            .Select(task => bench.Run(Bench.Request(dummy, task, attributes: at)).Rc)];
+        Assert.Equal([7, 0, 0, 0, 7, 3], found);
+        string? xml = null;
+        bench.Executor.MetaData(dummy, x => xml = x);
+        bench.Loop.Until(() => xml is not null);
+        Assert.Equal("Dummy", (string?)System.Xml.Linq.XDocument.Parse(xml!).Root!.Attribute("name"));
+    }
+
+    [Fact]
+    public void Execute_WithAStartDelay_RunsAfterIt()
+    {
+        using var bench = new Bench();
+        var agent = bench.Agent("Thing", "echo $OCF_RESOURCE_INSTANCE >> \"$HA_RSCTMP/order\"");
+        int ended = 0;
+        bench.Executor.Execute(
+            Bench.Request(agent, "monitor", id: "late", attributes: ("CRM_meta_start_delay", "400")), _ => ended++);
+        bench.Executor.Execute(Bench.Request(agent, "monitor", id: "soon"), _ => ended++);
+        bench.Loop.Until(() => ended == 2);
+        string[] order = File.ReadAllLines(Path.Combine(bench.Options.AgentStateDirectory, "order"));
+        Assert.Equal(["soon", "late"], order);
+    }
+
     [Fact]
     public void Agents_OfTheCatalogue_HoldInstalledAndBuiltInOnes()
     {

@@ -109,7 +109,8 @@ public sealed class NetworkStackTests
         using var stack = new NetworkStack();
         using var ear = PacketSocket.Open(stack.Link("v1")!.Index, PacketSocket.ProtocolArp, true);
         var link = stack.Link("v0")!;
-        using var announcer = new Announcer(loop, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
+        using var sender = PacketSocket.OpenSender(Announcer.ProtocolFor(Vip));
+        using var announcer = new Announcer(loop, sender, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
         Assert.Equal(1, announcer.Sent);
         loop.Until(() => announcer.Done);
         Assert.Equal(3, announcer.Sent);
@@ -133,7 +134,9 @@ public sealed class NetworkStackTests
         using var loop = new EventLoop();
         using var stack = new NetworkStack();
         var link = stack.Link("v0")!;
-        using var announcer = new Announcer(loop, link, IPAddress.Parse("fd09::20"), 1, 200, _ => { });
+        var vip = IPAddress.Parse("fd09::20");
+        using var sender = PacketSocket.OpenSender(Announcer.ProtocolFor(vip));
+        using var announcer = new Announcer(loop, sender, link, vip, 1, 200, _ => { });
         Assert.Contains(AddressProbeHost.MacText(link.Mac), NetNamespace.Ip("-6 neigh show dev v1"));
     });
 
