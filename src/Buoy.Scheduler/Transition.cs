@@ -34,6 +34,12 @@ public sealed record GraphAction
     /// <summary>RSC_TASK_INTERVALMS.</summary>
     public required string Key { get; init; }
 
+    /// <summary>The key with the scheduler's own instance id, where <see cref="Key"/> uses the history's.</summary>
+    public string? InternalKey { get; init; }
+
+    /// <summary>How people see the resource's name; null for actions of no resource.</summary>
+    public string? DisplayName { get; init; }
+
     /// <summary>Interval in ms; 0 = once.</summary>
     public long IntervalMs { get; init; }
 
@@ -50,6 +56,9 @@ public sealed record GraphAction
 
     /// <summary>Resource parameters and CRM_meta_*, as in the graph's <c>attributes</c> element.</summary>
     public IReadOnlyDictionary<string, string> Attributes { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Ids of the nodes that are down after it (fencing, shutdown).</summary>
+    public IReadOnlyList<string> Downed { get; init; } = [];
 
     /// <summary>Why it is planned, for people; null where nothing is to be said.</summary>
     public string? Reason { get; init; }
@@ -78,4 +87,16 @@ public sealed record Transition
 
     /// <summary>Actions at most in flight at once; 0 = no limit.</summary>
     public int BatchLimit { get; init; }
+
+    /// <summary>Cluster option <c>cluster-delay</c>, as configured.</summary>
+    public string ClusterDelay { get; init; } = "60s";
+
+    /// <summary>Cluster option <c>fencing-timeout</c>, as configured.</summary>
+    public string FencingTimeout { get; init; } = "60s";
+
+    /// <summary>A failed start sets the fail count to INFINITY.</summary>
+    public bool StartFailureIsFatal { get; init; } = true;
+
+    /// <summary>Migrations at most in flight at once; -1 = no limit.</summary>
+    public int MigrationLimit { get; init; } = -1;
 }

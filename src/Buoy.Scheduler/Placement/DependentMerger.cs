@@ -1,0 +1,104 @@
+namespace Buoy.Scheduler;
+
+/// <summary>Adds the wishes of dependents to the scores of what they go with (SCHEDULER 3.5, "Merge dependents").</summary>
+internal sealed class DependentMerger
+{
+    /// <summary>Merges one dependent, and those that come with it, into the primary's table.</summary>
+    public void Merge(Resource primary, Colocation c, float factor, bool onlyNonNegative)
+    {
+        ScoreTable table = primary.Scores;
+        MergeInto(ref table, c.Dependent, c, primary, factor, onlyNonNegative);
+        primary.Scores = table;
+    }
+
+    private void MergeInto(
+        ref ScoreTable table, Resource dependent, Colocation c, Resource primary, float factor, bool onlyNonNegative)
+    {
+        if (dependent.Kind == ResourceKind.Group)
+        {
+            if (dependent.Children.Count > 0)
+            {
+                MergeInto(ref table, dependent.Children[0], c, primary, factor, onlyNonNegative);
+            }
+
+            return;
+        }
+
+        if (dependent.IsMerging || primary == dependent)
+        {
+            return;
+        }
+
+        dependent.IsMerging = true;
+        ScoreTable work = table.Copy();
+        AddBest(work, dependent, c, primary, factor, onlyNonNegative);
+        if (work.AnyAvailable())
+        {
+            foreach (Colocation next in ColocationLists.WithThis(dependent))
+            {
+                if (next.HasInfluence(next.Dependent))
+                {
+                    MergeInto(
+                        ref work, next.Dependent, next, primary, factor * next.Score / Score.Infinity, onlyNonNegative);
+                }
+            }
+
+            table = work;
+        }
+
+        dependent.IsMerging = false;
+    }
+
+    private static void AddBest(
+        ScoreTable work, Resource dependent, Colocation c, Resource primary, float factor, bool onlyNonNegative)
+    {
+        foreach ((Node node, int old) in work.Entries.ToArray())
+        {
+            int best = BestScore(dependent.Scores, node.Attribute(c.NodeAttribute), c.NodeAttribute);
+            if (factor < 0 && best < 0)
+            {
+                if (!(primary.Stickiness < -best && AllowedOnExactlyOne(dependent) && c.HasInfluence(dependent)))
+                {
+                    continue;
+                }
+            }
+
+            int delta = (int)Math.Round((double)(factor * best), MidpointRounding.AwayFromZero);
+            if (delta == 0 && best != 0)
+            {
+                delta = factor > 0 ? 1 : factor < 0 ? -1 : 0;
+            }
+
+            int sum = Score.Add(old, Math.Clamp(delta, -Score.Infinity, Score.Infinity));
+            if (onlyNonNegative && sum < 0)
+            {
+                if (old > 0)
+                {
+                    work[node] = 1;
+                }
+
+                continue;
+            }
+
+            work[node] = sum;
+        }
+    }
+
+    private static bool AllowedOnExactlyOne(Resource resource) =>
+        resource.Scores.Entries.Count(e => e.Score >= 0 && e.Node.Available) == 1;
+
+    private static int BestScore(ScoreTable table, string value, string attribute)
+    {
+        int best = -Score.Infinity;
+        foreach ((Node node, int score) in table.Entries)
+        {
+            if (score > best && node.Available
+                && string.Equals(node.Attribute(attribute), value, StringComparison.OrdinalIgnoreCase))
+            {
+                best = score;
+            }
+        }
+
+        return best;
+    }
+}
