@@ -23,15 +23,15 @@ public sealed class StatusFormatTests
     [Theory]
     [InlineData(0, "38fd9f530e3f5c7314b991798cf4cbee")]
     [InlineData(20000, "99f887bb48d642b291b9ff86ca4c08f3")]
-    public void OperationDigest_OfTheSeedsAddress_IsPacemakers(long interval, string digest) =>
-        Assert.Equal(digest, OperationDigest.Of(Vip, interval));
+    public void RecordedDigest_OfTheSeedsAddress_IsPacemakers(long interval, string digest) =>
+        Assert.Equal(digest, RecordedDigest.Of(Vip, interval));
 
     [Theory]
     [InlineData(0, null, "f2317cad3d54cec5d7d7aa7d0bf35cf8")]
     [InlineData(20000, "20000", "4811cef7f7f94e3a35a70be7916cb2fd")]
     [InlineData(20000, "60000", "873ed4f07792aa8ff18f3254244675ea")]
-    public void OperationDigest_WithoutParameters_IsPacemakers(long interval, string? timeout, string digest) =>
-        Assert.Equal(digest, OperationDigest.Of(
+    public void RecordedDigest_WithoutParameters_IsPacemakers(long interval, string? timeout, string digest) =>
+        Assert.Equal(digest, RecordedDigest.Of(
             timeout is null ? new Dictionary<string, string>() : new() { ["CRM_meta_timeout"] = timeout }, interval));
 
     [Theory]

@@ -6,7 +6,8 @@ namespace Buoy.Scheduler.Tests;
 
 /// <summary>
 /// Every case of the original's regression data. <c>passing.txt</c> lists those that must match; the list is kept exact in both
-/// directions, BUOY_REWRITE=1 rewrites it, BUOY_CASE=name prints the differences of one.
+/// directions, BUOY_REWRITE=1 rewrites it, BUOY_CASE=name prints the differences of one,
+/// BUOY_DIFF=file appends all differences to a file.
 /// </summary>
 public sealed class CaseTests(ITestOutputHelper output)
 {
@@ -36,6 +37,13 @@ public sealed class CaseTests(ITestOutputHelper output)
             {
                 problems.AppendLine($"{test.Name}: crashed: {e}");
                 continue;
+            }
+
+            if (Environment.GetEnvironmentVariable("BUOY_DIFF") is { } diff && differences.Count > 0)
+            {
+                File.AppendAllText(
+                    diff, $"=== {test.Name} {differences.Count}\n{string.Join('\n', differences)}\n"
+                    + $"{string.Join('\n', test.ScoreDifferences().Take(12))}\n");
             }
 
             if (differences.Count == 0)

@@ -155,7 +155,7 @@ public sealed partial class ClusterController
             }
 
             Send(new ActionMessage(_options.TransitionUuid, _run.Number, action,
-                OperationDigest.Of(action.Attributes, action.IntervalMs)));
+                RecordedDigest.Of(action.Attributes, action.IntervalMs)));
             if (IsAgentOperation(action))
             {
                 // What the node itself does not report in its time is reported for it.
@@ -428,7 +428,7 @@ public sealed partial class ClusterController
             At = WallSeconds,
             ExecMs = a.TimeoutMs,
             QueueMs = 0,
-            Digest = OperationDigest.Of(a.Attributes, a.IntervalMs),
+            Digest = RecordedDigest.Of(a.Attributes, a.IntervalMs),
         });
     }
 

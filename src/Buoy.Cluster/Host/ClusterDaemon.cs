@@ -69,8 +69,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
 
     /// <summary>Makes the daemon; nothing moves before <see cref="Run()"/>.</summary>
     public ClusterDaemon(
-        ClusterDaemonOptions options, EventLoop loop, IClusterEngine engine, IAgentExecutor executor, ISchedulerSeam scheduler,
-        CibEditor editor)
+        ClusterDaemonOptions options, EventLoop loop, IClusterEngine engine, IAgentExecutor executor, ISchedulerSeam scheduler)
     {
         _options = options;
         _log = options.Logger;
@@ -94,7 +93,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             ConfiguredNodes = [.. engine.ConfiguredNodes.Select(n => n.NodeId)],
             TransitionUuid = Guid.NewGuid().ToString(),
             Scheduler = scheduler,
-            Editor = editor,
+            Editor = CibEditing.Apply,
             InitialCib = (load.Document ?? CibDocument.Empty()).Root,
             DcVersion = options.DcVersion,
             StartupWindowMs = options.StartupWindowMs,
@@ -113,12 +112,12 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     /// </summary>
     public static int Run(
         ClusterDaemonOptions options, Func<EventLoop, IClusterEngine> engine, Func<EventLoop, IAgentExecutor> executor,
-        ISchedulerSeam scheduler, CibEditor editor)
+        ISchedulerSeam scheduler)
     {
         using var loop = new EventLoop();
         using var e = engine(loop);
         using var x = executor(loop);
-        using var daemon = new ClusterDaemon(options, loop, e, x, scheduler, editor);
+        using var daemon = new ClusterDaemon(options, loop, e, x, scheduler);
         return daemon.Run();
     }
 

@@ -16,11 +16,6 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
         PlannedAction[] firsts = order.First.Action is { } single
             ? [single]
             : order.First.Resource is { } resource ? FindFirst(resource, order.First) : [];
-        if (firsts.Length == 0)
-        {
-            BindThen(null, order);
-        }
-
         foreach (PlannedAction first in firsts)
         {
             BindThen(first, order);
@@ -35,6 +30,12 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
             return found;
         }
 
+        if (side.Task is "reload-agent" or "lrm_delete")
+        {
+            // What the configuration check has not planned never comes.
+            return [];
+        }
+
         ResourceRole role = resource.CurrentRole();
         if ((side.Task == "stop" && role <= ResourceRole.Stopped)
             || (side.Task == "demote" && role is ResourceRole.Unpromoted or ResourceRole.Stopped or ResourceRole.Unknown))
@@ -45,27 +46,20 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
         return [actions.Plan(resource, side.Task!, null, optional: true, side.IntervalMs)];
     }
 
-    private void BindThen(PlannedAction? first, PendingOrder order)
+    private void BindThen(PlannedAction first, PendingOrder order)
     {
         OrderKinds kinds = order.Kinds;
         PlannedAction[] thens = order.Then.Action is { } single
             ? [single]
             : order.Then.Resource is { } resource ? Matching(resource, order.Then.Task!, order.Then.IntervalMs) : [];
-        if (first is { MigrationAbort: true } && first.Resource == order.Then.Resource)
+        if (first.MigrationAbort && first.Resource == order.Then.Resource)
         {
             kinds &= ~OrderKinds.NeedThen;
         }
 
         foreach (PlannedAction then in thens)
         {
-            if (first is not null)
-            {
-                orders.Relate(first, then, kinds);
-            }
-            else if ((kinds & OrderKinds.NeedThen) != 0)
-            {
-                then.Runnable = false;
-            }
+            orders.Relate(first, then, kinds);
         }
     }
 

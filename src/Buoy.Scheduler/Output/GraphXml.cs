@@ -97,7 +97,11 @@ public static class GraphXml
         text.Append(indent).Append("  <attributes");
         foreach ((string name, string value) in action.Attributes)
         {
-            Attribute(text, name, value);
+            // A parameter whose name cannot be an XML attribute's cannot stand here.
+            if (System.Xml.XmlReader.IsName(name))
+            {
+                Attribute(text, name, value);
+            }
         }
 
         text.Append("/>\n");

@@ -174,7 +174,7 @@ public static class StatusText
         }
         else
         {
-            text.Append(' ').Append(role);
+            text.Append(' ').Append(PendingWord(leaf) ?? role.ToString());
         }
 
         if (leaf.ActiveOn.Count <= 1 && node is not null)
@@ -195,6 +195,17 @@ public static class StatusText
 
         return text.ToString();
     }
+
+    /// <summary>What an operation under way is about to make of the leaf.</summary>
+    private static string? PendingWord(Resource leaf) => leaf.PendingTask switch
+    {
+        "start" => "Starting",
+        "stop" => "Stopping",
+        "migrate_to" or "migrate_from" => "Migrating",
+        "promote" => "Promoting",
+        "demote" => "Demoting",
+        _ => null,
+    };
 
     private static List<string> LeafFlags(Resource leaf, Node? node)
     {

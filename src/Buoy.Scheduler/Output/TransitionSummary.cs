@@ -83,9 +83,9 @@ internal static class TransitionSummary
             {
                 Add("Migrate", start, start);
             }
-            else if (Find(leaf, "reload-agent", next) is { Optional: false } reload)
+            else if (Find(leaf, "reload-agent", next) is { Optional: false })
             {
-                Add("Reload", start, reload);
+                Add("Reload", start, start);
             }
             else if (start is null || start.Optional)
             {
@@ -138,9 +138,9 @@ internal static class TransitionSummary
         {
             Add("Move", stop, stop?.Reason is null ? null : stop);
         }
-        else if (Find(leaf, "reload-agent", next) is { Optional: false } reloading)
+        else if (Find(leaf, "reload-agent", next) is { Optional: false })
         {
-            Add("Reload", start, reloading);
+            Add("Reload", start, start);
         }
         else if (stop is { Optional: false })
         {

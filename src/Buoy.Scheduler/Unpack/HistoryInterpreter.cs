@@ -461,7 +461,7 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
                 break;
         }
 
-        if (active && _policy is not (OnFail.Ignore or OnFail.Demote))
+        if (active && policy != OnFail.Ignore)
         {
             _leaf.Failed = true;
         }
