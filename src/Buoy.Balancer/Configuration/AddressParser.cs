@@ -52,7 +52,7 @@ internal static class AddressParser
                     throw new ConfigurationException($"a file descriptor is not acceptable here in '{text}'");
                 case "fd":
                     return int.TryParse(rest, out int fd) && fd >= 0
-                        ? new("", null, 0, 0, "") { Fd = fd }
+                        ? new("", null, 0, 0, "") { Fd = OpenSocket(fd) }
                         : throw new ConfigurationException($"file descriptor '{rest}' is not a valid integer in '{text}'");
                 case "udp" or "udp4" or "udp6":
                     throw new ConfigurationException($"dgram-type address not acceptable in '{text}'");
@@ -71,6 +71,7 @@ internal static class AddressParser
         }
 
         string host = colon < 0 ? rest : rest[..colon];
+        host = host == ":" ? "::" : host; // "::1" is port 1 of any address, as everywhere the last colon begins the port
         string portText = colon < 0 ? "" : rest[(colon + 1)..];
         var (port, last) = Ports(text, portText, range);
         if (portNeeded && portText.Length == 0)
@@ -84,6 +85,15 @@ internal static class AddressParser
         }
 
         return new(host, Host(text, host, family, names), port, last, portText);
+    }
+
+    /// <summary>The descriptor, if it is an open socket.</summary>
+    private static int OpenSocket(int fd)
+    {
+        string? target = new FileInfo($"/proc/self/fd/{fd}").LinkTarget;
+        return target is null ? throw new ConfigurationException($"cannot use file descriptor '{fd}' : Bad file descriptor.")
+            : target.StartsWith("socket:", StringComparison.Ordinal) ? fd
+            : throw new ConfigurationException($"cannot use file descriptor '{fd}' : Socket operation on non-socket.");
     }
 
     private static (int First, int Last) Ports(string text, string port, bool range)

@@ -48,13 +48,7 @@ internal sealed class ConfigurationFinisher(
         var taken = new Dictionary<int, ProxyBuilder>();
         foreach (var p in proxies.Where(p => p.Id is not null))
         {
-            if (!taken.TryAdd(p.Id!.Value, p))
-            {
-                var other = taken[p.Id.Value];
-                context.Add(Severity.Alert, $"config : parsing [{p.Place}]: {p.TypeName} {p.Name} reuses same custom id as "
-                    + $"{other.TypeName} {other.Name} (declared at {other.Place}).");
-            }
-
+            taken[p.Id!.Value] = p;
             ids[p] = p.Id.Value;
         }
 
@@ -112,6 +106,8 @@ internal sealed class ConfigurationFinisher(
         }
 
         DefaultBackend(proxy);
+        ModeMatters(proxy);
+        Timeouts(proxy);
         foreach (var server in proxy.Servers)
         {
             if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name))
@@ -122,8 +118,6 @@ internal sealed class ConfigurationFinisher(
         }
 
         DuplicateServers(proxy);
-        ModeMatters(proxy);
-        Timeouts(proxy);
         if (s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
         {
             context.Add(Severity.Warning, $"config : log format ignored for {proxy.TypeName} '{proxy.Name}' since it has no log "

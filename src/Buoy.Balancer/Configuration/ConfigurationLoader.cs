@@ -86,7 +86,7 @@ public sealed class ConfigurationLoader
             if (_context.Alerts > before)
             {
                 _context.Add(Severity.Alert, $"config : Error(s) found in configuration file : {file}");
-                return Failed();
+                return _context.Aborted ? new LoadResult(null, _context.Diagnostics) : Failed();
             }
         }
 
@@ -112,6 +112,11 @@ public sealed class ConfigurationLoader
             string line = end < 0 ? text[start..] : text[start..end];
             start = end < 0 ? text.Length : end + 1;
             _context.Place = new SourcePlace(file, ++number);
+            if (_context.Aborted)
+            {
+                return;
+            }
+
             if (_context.TooMany)
             {
                 _context.AlertTight("too many fatal errors, stopping now.");
@@ -140,7 +145,9 @@ public sealed class ConfigurationLoader
         var (words, error, position) = LineReader.Split(line, Predefined);
         if (error is not null)
         {
-            _context.AlertTight($"{error} at position {position + 1}:\n  {line}\n  {new string(' ', position)}^");
+            string shown = line.TrimStart(' ', '\t');
+            string caret = new(' ', Math.Max(0, position - (line.Length - shown.Length)));
+            _context.AlertTight($"{error} at position {position + 1}:\n  {shown}\n  {caret}^");
             return;
         }
 
@@ -209,11 +216,8 @@ public sealed class ConfigurationLoader
         switch (k)
         {
             case "global":
-                if (_context.AtMost(0))
-                {
-                    _line = _global.Parse;
-                }
-
+                _context.AtMost(0);
+                _line = _global.Parse;
                 break;
             case "defaults":
                 Defaults(name);
@@ -239,7 +243,7 @@ public sealed class ConfigurationLoader
         {
             if (!_namedDefaults.TryGetValue(from, out var parent))
             {
-                _context.Alert($"defaults section '{from}' not found for defaults '{name}'.");
+                _context.Abort($"defaults section '{from}' not found for defaults '{name}'.");
             }
             else
             {
@@ -260,7 +264,7 @@ public sealed class ConfigurationLoader
         var kind = k switch { "frontend" => ProxyKind.Frontend, "backend" => ProxyKind.Backend, _ => ProxyKind.Listen };
         if (name.Length == 0)
         {
-            _context.Alert($"'{k}' expects an <id> argument");
+            _context.Abort($"'{k}' expects an <id> argument");
             return;
         }
 
@@ -270,18 +274,21 @@ public sealed class ConfigurationLoader
         }
 
         var start = _defaults;
+        bool linked = true;
         if (_context[2] == "from" && _context[3].Length > 0)
         {
             if (!_namedDefaults.TryGetValue(_context[3], out var named))
             {
-                _context.Alert($"defaults section '{_context[3]}' not found for {k} '{name}'.");
+                _context.Abort($"defaults section '{_context[3]}' not found for {k} '{name}'.");
+                return;
             }
 
             start = named ?? start;
         }
         else if (_context[2].Length > 0 && kind != ProxyKind.Backend)
         {
-            _context.Alert("please use the 'bind' keyword for listening addresses.");
+            _context.AlertOnly("please use the 'bind' keyword for listening addresses.");
+            linked = false;
         }
 
         var proxy = new ProxyBuilder(name, kind, _context.Place, _proxies.Count, start.Copy());
@@ -292,8 +299,12 @@ public sealed class ConfigurationLoader
                 + $"{same.TypeName} '{same.Name}' declared at {same.Place}.");
         }
 
-        _proxies.Add(proxy);
-        var parser = new ProxyParser(_context, proxy, proxy.Settings, k, Globals, () => _global.Description);
+        if (linked)
+        {
+            _proxies.Add(proxy);
+        }
+
+        var parser = new ProxyParser(_context, proxy, proxy.Settings, k, Globals, () => _global.Description) { Others = _proxies };
         _line = parser.Parse;
     }
 
@@ -303,13 +314,13 @@ public sealed class ConfigurationLoader
     {
         if (name.Length == 0)
         {
-            _context.Alert("missing name for resolvers section.");
+            _context.Abort("missing name for resolvers section.");
             return;
         }
 
         if (Units.BadNameCharacter(name) is { } bad)
         {
-            _context.Alert($"character '{bad}' is not permitted in 'resolvers' name '{name}'.");
+            _context.Abort($"character '{bad}' is not permitted in 'resolvers' name '{name}'.");
             return;
         }
 
@@ -329,7 +340,6 @@ public sealed class ConfigurationLoader
         if (name.Length == 0)
         {
             _context.AlertTight("'userlist' expects <name> as arguments.");
-            return;
         }
 
         var parser = new UserListParser(_context, name);

@@ -122,7 +122,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "log-tag":
                 _global = _global with { LogTag = a };
                 break;
-            case "log-send-hostname" when context.AtMost(1):
+            case "log-send-hostname":
                 _global = _global with { LogSendHostname = a.Length > 0 ? a : Environment.MachineName };
                 break;
             case "chroot" when context.AtMost(1):
@@ -322,7 +322,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         {
             context.Alert("'hard-stop-after' expects <time> as argument.");
         }
-        else if (Units.Time(a, out int ms, out char bad) is var error && error == Units.TimeError.Unexpected)
+        else if (Units.Time(a, out int ms, out string bad) is var error && error == Units.TimeError.Unexpected)
         {
             context.Alert($"unexpected character '{bad}' in argument to <hard-stop-after>.");
         }
@@ -351,13 +351,13 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         }
 
         int n = Units.Atoi(a);
+        _spreadSeen = n != 0;
         if (n is < 0 or > 50)
         {
             context.AlertTight("'spread-checks' needs a positive value in range 0..50.");
             return;
         }
 
-        _spreadSeen = n != 0;
         _global = _global with { SpreadChecks = n };
     }
 
@@ -382,7 +382,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                 StatsSocket();
                 break;
             case "timeout":
-                var error = Units.Time(context[2], out int ms, out char bad);
+                var error = Units.Time(context[2], out int ms, out string bad);
                 if (error != Units.TimeError.None)
                 {
                     context.Alert(error == Units.TimeError.Unexpected ? $"'stats timeout' : unexpected character '{bad}'"

@@ -100,6 +100,11 @@ internal static class LogParser
             throw new ConfigurationException($"'{text}' is not supported yet");
         }
 
+        if (text.StartsWith("fd@", StringComparison.Ordinal) && int.TryParse(text.AsSpan(3), out int open))
+        {
+            return $"fd@{open}"; // a pipe or file, not only a socket
+        }
+
         string plain = text.StartsWith("udp@", StringComparison.Ordinal) ? text[4..] : text;
         var a = AddressParser.Parse(plain, range: false, names: false, portNeeded: false, descriptors: true);
         return a.UnixPath ?? (a.Fd is { } fd ? $"fd@{fd}" : $"{Bracketed(a)}:{(a.Port == 0 ? 514 : a.Port)}");

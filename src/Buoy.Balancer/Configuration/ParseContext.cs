@@ -40,6 +40,20 @@ internal sealed class ParseContext(Func<string, string?> environment)
         Alerts += severity == Severity.Alert ? 1 : 0;
     }
 
+    /// <summary>An alert that, in the original too, does not stop anything.</summary>
+    public void AlertOnly(string text) =>
+        Diagnostics.Add(new Diagnostic(Severity.Alert, $"config : parsing [{Place}] : {text}"));
+
+    /// <summary>The original gives up reading here: no further line is read, and it does not count the errors.</summary>
+    public bool Aborted { get; private set; }
+
+    /// <summary>An alert after which nothing more is read.</summary>
+    public void Abort(string text)
+    {
+        Alert(text);
+        Aborted = true;
+    }
+
     public void NotSupported(string what) => Alert($"'{what}' is not supported yet");
 
     /// <summary>As <see cref="AtMost"/> for a directive of more than one word.</summary>

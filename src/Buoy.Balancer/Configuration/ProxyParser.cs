@@ -8,6 +8,9 @@ internal sealed class ProxyParser(
 {
     private static readonly string[] DirectiveNames = [.. Keywords.Proxy.Keys];
 
+    /// <summary>All sections so far, to find ids used twice.</summary>
+    public IReadOnlyList<ProxyBuilder> Others { get; init; } = [];
+
     public void Parse()
     {
         string k = context.Keyword;
@@ -227,7 +230,14 @@ internal sealed class ProxyParser(
         }
         else
         {
-            proxy.Id = Units.Atoi(a);
+            int id = Units.Atoi(a);
+            if (Others.FirstOrDefault(p => p != proxy && p.Id == id) is { } other)
+            {
+                context.AlertTight($"{proxy.TypeName} {proxy.Name} reuses same custom id as {other.TypeName} {other.Name} "
+                    + $"(declared at {other.Place}).");
+            }
+
+            proxy.Id = id;
         }
     }
 
@@ -279,7 +289,7 @@ internal sealed class ProxyParser(
 
         string value = context[2];
         string name = $"timeout {a}";
-        var error = Units.Time(value, out int ms, out char bad);
+        var error = Units.Time(value, out int ms, out string bad);
         if (error != Units.TimeError.None)
         {
             context.Alert(value.Length == 0 ? $"'{name}' expects an integer value (in milliseconds)"
@@ -296,9 +306,8 @@ internal sealed class ProxyParser(
             return;
         }
 
-        bool client = a is "client" or "http-request" or "http-keep-alive" or "client-fin";
         bool server = a is "server" or "connect" or "check" or "queue" or "server-fin";
-        if (proxy is { HasFrontend: false } && a is "client" or "client-fin" && proxy is { HasFrontend: false })
+        if (proxy is { HasFrontend: false } && (a is "client" or "client-fin"))
         {
             context.Warning($"'{name}' will be ignored because {proxy.TypeName} '{proxy.Name}' has no frontend capability");
         }
@@ -307,7 +316,6 @@ internal sealed class ProxyParser(
             context.Warning($"'{name}' will be ignored because {proxy.TypeName} '{proxy.Name}' has no backend capability");
         }
 
-        _ = client;
         int? set = ms == 0 ? null : ms;
         var t = settings.Timeouts;
         settings.Timeouts = a switch

@@ -218,7 +218,7 @@ internal static class ServerParser
     }
 
     private static int Time(ServerConfig server, string o, string blamed, string a, string overflow) =>
-        Units.Time(a, out int ms, out char bad) switch
+        Units.Time(a, out int ms, out string bad) switch
         {
             Units.TimeError.Unexpected => throw new ConfigurationException(
                 $"unexpected character '{bad}' in '{blamed}' argument of server {server.Name}.."),

@@ -3,7 +3,9 @@ namespace Buoy.Balancer.Configuration;
 /// <summary>Finds the keyword somebody may have meant: the most alike by shared pairs of letters (Dice's coefficient).</summary>
 internal static class Suggestions
 {
-    private const double Enough = 0.5;
+    private const double Enough = 0.55;
+    private const double EnoughForShort = 0.5;
+    private const int Short = 3;
 
     /// <summary>The ending of a message: <c>; did you mean 'mode' maybe ?</c>, or nothing.</summary>
     public static string For(string word, IEnumerable<string> known, string lead = "; did") =>
@@ -14,7 +16,7 @@ internal static class Suggestions
     {
         var pairs = Pairs(word);
         string? best = null;
-        double score = Enough;
+        double score = word.Length <= Short ? EnoughForShort : Enough;
         foreach (string k in known)
         {
             var other = Pairs(k);

@@ -42,10 +42,10 @@ internal static class Units
     /// <summary>
     /// Reads a time; without a unit it counts in <paramref name="unit"/> ms. Values of microseconds are rounded up.
     /// </summary>
-    public static TimeError Time(string text, out int milliseconds, out char unexpected, int unit = 1)
+    public static TimeError Time(string text, out int milliseconds, out string unexpected, int unit = 1)
     {
         milliseconds = 0;
-        unexpected = '\0';
+        unexpected = "";
         int i = 0;
         decimal value = 0;
         while (i < text.Length && char.IsAsciiDigit(text[i]))
@@ -56,7 +56,7 @@ internal static class Units
         string suffix = text[i..];
         if (i == 0)
         {
-            unexpected = text.Length > 0 ? text[0] : '\0';
+            unexpected = text.Length > 0 ? text[..1] : "";
             return TimeError.Unexpected;
         }
 
@@ -68,7 +68,7 @@ internal static class Units
         {
             int good = suffix[0] is 's' or 'h' or 'd' || (suffix[0] == 'm' && suffix.Length > 1) ? 1 : 0;
             good = suffix.StartsWith("ms", StringComparison.Ordinal) || suffix.StartsWith("us", StringComparison.Ordinal) ? 2 : good;
-            unexpected = suffix[Math.Min(good, suffix.Length - 1)];
+            unexpected = suffix.Substring(Math.Min(good, suffix.Length - 1), 1);
             return TimeError.Unexpected;
         }
 
