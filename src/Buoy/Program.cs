@@ -8,5 +8,6 @@ return args switch
     ["demo", ..] => DemoCommand.Run(args[1..]),
     ["cluster", ..] => ClusterCommand.Run(args[1..]),
     ["balancer", ..] => Buoy.Balancer.Host.BalancerProgram.Run(args[1..], new BalancerParts(), ["buoy", "balancer"]),
+    ["crm_simulate", ..] => Buoy.Scheduler.CrmSimulate.Run(args[1..], DateTimeOffset.UtcNow, File.ReadAllText, File.WriteAllText, Console.Write),
     _ => 64,
 };

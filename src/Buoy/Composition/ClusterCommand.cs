@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Buoy.Agents;
-using Buoy.Cib;
 using Buoy.Cluster.Host;
 using Buoy.Linux;
 using Buoy.Membership.Configuration;
@@ -76,13 +75,7 @@ internal static class ClusterCommand
                     Log = line => RingLog.Agent(
                         logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
                 }),
-                new SchedulerSeam(),
-                static (cib, operations) =>
-                {
-                    var document = CibDocument.Over(cib);
-                    document.Apply(operations);
-                    return document.Root;
-                });
+                new SchedulerSeam());
         }
         catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException or LinuxException
             or System.Net.Sockets.SocketException)
