@@ -74,7 +74,7 @@ public sealed class IpAddressAgentTests
             string[] env =
             [
                 .. words.Select(static w => "OCF_RESKEY_" + w), "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=r",
-                "OCF_RESKEY_arp_bg=true", "HA_RSCTMP=" + state,
+                "OCF_RESKEY_arp_bg=false", "HA_RSCTMP=" + state,
             ];
             if (words.All(static w => !w.StartsWith("arp_count", StringComparison.Ordinal)))
             {
