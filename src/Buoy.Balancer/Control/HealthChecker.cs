@@ -142,7 +142,7 @@ public sealed class HealthChecker : IDisposable
             int n = ControlSocket.Send(c.Fd, c.Request.AsSpan(c.Sent));
             if (n < 0 && n != -ControlSocket.EAgain)
             {
-                End(c, CheckStatus.L4Connect, 0, Info(c.Server, ControlSocket.ErrorText(-n)));
+                End(c, CheckStatus.SocketError, 0, ControlSocket.ErrorText(-n));
                 return;
             }
 
@@ -180,7 +180,7 @@ public sealed class HealthChecker : IDisposable
 
         if (line < 0)
         {
-            End(c, CheckStatus.L7Response, 0, n < 0 ? ControlSocket.ErrorText(-n) : "TCPCHK got an empty response at step 1");
+            End(c, n < 0 ? CheckStatus.SocketError : CheckStatus.L7Response, 0, n < 0 ? ControlSocket.ErrorText(-n) : "");
             return;
         }
 
@@ -188,7 +188,7 @@ public sealed class HealthChecker : IDisposable
         (int code, string text) = Parse(status);
         if (code < 0)
         {
-            End(c, CheckStatus.L7Response, 0, "Invalid HTTP response");
+            End(c, CheckStatus.L7Response, 0, "");
         }
         else
         {
@@ -205,7 +205,7 @@ public sealed class HealthChecker : IDisposable
         }
         else
         {
-            End(c, CheckStatus.L7Timeout, 0, " at step 1 of tcp-check (expect HTTP status '200-399')");
+            End(c, CheckStatus.L7Timeout, 0, "");
         }
     }
 

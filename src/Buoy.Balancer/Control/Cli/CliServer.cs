@@ -40,7 +40,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         {
             if (BindOne(c) is { } error)
             {
-                errors.Add("Starting frontend GLOBAL: " + error);
+                errors.Add($"Binding [{c.Place}] for frontend GLOBAL: {error}");
             }
         }
 
@@ -114,7 +114,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         int tcp = ControlSocket.ListenTcp(at, 10);
         if (tcp < 0)
         {
-            return $"cannot bind socket ({ControlSocket.ErrorText(-tcp)}) [{at}]";
+            return $"cannot bind socket ({ControlSocket.ErrorText(-tcp)}) for [{at}]";
         }
 
         _listeners.Add(new Listener(tcp, c, null));
