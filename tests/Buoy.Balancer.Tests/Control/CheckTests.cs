@@ -80,7 +80,8 @@ public sealed class CheckTests
     {
         using var d = new Scratch();
         var servers = Modes.ToDictionary(m => m, m => new BadServer(m));
-        string lines = string.Concat(servers.Select(s => $"  server {s.Key} 127.0.0.1:{s.Value.Port} check inter 400ms\n"));
+        string lines =
+            string.Concat(servers.Select(s => $"  server {s.Key} 127.0.0.1:{s.Value.Port} check inter 400ms\n"));
         using var haproxy = new HaproxyRig(d, d["hs"], $"""
             global
               stats socket {d["hs"]} mode 600 level admin
@@ -98,7 +99,8 @@ public sealed class CheckTests
             {
                 Mode = ProxyMode.Http, Check = CheckKind.Http, HttpCheck = new HttpCheckConfig("GET", "/x", "HTTP/1.0"),
             },
-            [.. servers.Select(s => ModelBuilder.Server(s.Key, s.Value.Port, c => c with { Check = true, Inter = 400 }))]);
+            [.. servers.Select(
+                s => ModelBuilder.Server(s.Key, s.Value.Port, c => c with { Check = true, Inter = 400 }))]);
         using var rig = new ControlRig(model.Build()).Start();
         Assert.Equal(Outcomes(d["hs"]), Outcomes(d["os"]));
         foreach (var s in servers.Values)
@@ -107,12 +109,16 @@ public sealed class CheckTests
         }
     }
 
-    /// <summary>name, status, check_status, code, info, description of every server once all have been checked.</summary>
+    /// <summary>name, status, check_status, code, info, description of every server once all have been
+    /// checked.</summary>
     private static string[] Outcomes(string socket)
     {
         string[] Rows(string text) => [.. text.Split('\n').Where(l => l.StartsWith("h,", StringComparison.Ordinal))];
         string answer = CliClient.AskUntil(socket, "show stat h 4 -1",
-            t => Rows(t).Length == Modes.Length && Rows(t).All(r => !r.Contains(",INI,") && !r.Contains(",* ") && !r.Contains(" 1/3")));
-        return [.. Rows(answer).Select(r => r.Split(',')).Select(c => string.Join('|', c[1], c[17], c[36], c[37], c[56], c[65]))];
+            t =>
+                Rows(t).Length == Modes.Length && Rows(t)
+                    .All(r => !r.Contains(",INI,") && !r.Contains(",* ") && !r.Contains(" 1/3")));
+        return [.. Rows(answer).Select(r => r.Split(','))
+            .Select(c => string.Join('|', c[1], c[17], c[36], c[37], c[56], c[65]))];
     }
 }
