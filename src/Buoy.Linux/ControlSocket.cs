@@ -7,8 +7,10 @@ using System.Text;
 namespace Buoy.Linux;
 
 /// <summary>
-/// The sockets of the balancer's control plane: non-blocking, by descriptor, without the runtime's own socket engine, so that
-/// they live on an <see cref="EventLoop"/>. Calls return a negated errno(3) instead of throwing where a failure is everyday.
+/// The sockets of the balancer's control plane: non-blocking, by descriptor, without the runtime's own socket engine,
+/// so that
+/// they live on an <see cref="EventLoop"/>. Calls return a negated errno(3) instead of throwing where a failure is
+/// everyday.
 /// </summary>
 public static unsafe partial class ControlSocket
 {
@@ -78,7 +80,8 @@ public static unsafe partial class ControlSocket
         return fd < 0 ? fd : BindListen(fd, Sockaddr(at), backlog);
     }
 
-    /// <summary>A listening Unix stream socket at <paramref name="path"/> (which must not exist), or a negated errno.</summary>
+    /// <summary>A listening Unix stream socket at <paramref name="path"/> (which must not exist), or a negated
+    /// errno.</summary>
     public static int ListenUnix(string path, int backlog)
     {
         if (Encoding.UTF8.GetByteCount(path) > 107)
@@ -118,7 +121,8 @@ public static unsafe partial class ControlSocket
     }
 
     /// <summary>
-    /// write(2) to a descriptor that may be a pipe, a terminal or a file, only if it is ready: -EAGAIN where it is not. A line of
+    /// write(2) to a descriptor that may be a pipe, a terminal or a file, only if it is ready: -EAGAIN where it is
+    /// not. A line of
     /// at most PIPE_BUF bytes does not block then.
     /// </summary>
     public static int WriteIfReady(int fd, ReadOnlySpan<byte> data)
@@ -158,7 +162,8 @@ public static unsafe partial class ControlSocket
     }
 
     /// <summary>chmod(2); 0 or a negated errno.</summary>
-    public static int ChangeMode(string path, int mode) => chmod(path, (uint)mode) < 0 ? -Marshal.GetLastPInvokeError() : 0;
+    public static int ChangeMode(string path, int mode) =>
+        chmod(path, (uint)mode) < 0 ? -Marshal.GetLastPInvokeError() : 0;
 
     /// <summary>chown(2), -1 leaves an id as it is; 0 or a negated errno.</summary>
     public static int ChangeOwner(string path, int uid, int gid) =>

@@ -74,7 +74,7 @@ public sealed class IpAddressAgentTests
             string[] env =
             [
                 .. words.Select(static w => "OCF_RESKEY_" + w), "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=r",
-                "OCF_RESKEY_arp_bg=true", "HA_RSCTMP=" + state,
+                "OCF_RESKEY_arp_bg=false", "HA_RSCTMP=" + state,
             ];
             if (words.All(static w => !w.StartsWith("arp_count", StringComparison.Ordinal)))
             {
@@ -165,7 +165,8 @@ public sealed class IpAddressAgentTests
         Run(bench, "start", ("ip", Vip));
         byte[] buffer = new byte[200];
         var heard = new List<ArpPacket>();
-        bench.Loop.Add(ear.Fd, PollEvents.Readable, _ => heard.Add(ArpPacket.Read(buffer.AsSpan(0, ear.Receive(buffer)))!));
+        bench.Loop.Add(
+            ear.Fd, PollEvents.Readable, _ => heard.Add(ArpPacket.Read(buffer.AsSpan(0, ear.Receive(buffer)))!));
         bench.Loop.Until(() => heard.Count >= 6);
         Assert.All(heard, p => Assert.Equal(IPAddress.Parse(Vip), p.SenderAddress));
         Run(bench, "stop", ("ip", Vip));

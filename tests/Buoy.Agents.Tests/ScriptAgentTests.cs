@@ -136,7 +136,7 @@ public sealed class ScriptAgentTests
         using var bench = new Bench();
         var agent = bench.Agent(
             "Thing",
-            "n=$(cat \"$HA_RSCTMP/n\" 2>/dev/null || echo 0); echo $((n+1)) > \"$HA_RSCTMP/n\"; test $n -lt 3 || exit 7");
+            "cd $HA_RSCTMP; n=$(cat n 2>/dev/null || echo 0); echo $((n+1)) > n; test $n -lt 3 || exit 7");
         var results = new List<int>();
         bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 10), r => results.Add(r.Rc));
         bench.Loop.Until(() => results.Count == 2);
@@ -221,14 +221,16 @@ public sealed class ScriptAgentTests
         Assert.Equal(0, bench.Run(Bench.Request(agent, "stop")).Rc);
         string[] asked = File.ReadAllLines(Path.Combine(bench.Folder, "asked"));
         Assert.Equal(
-            ["show --property=LoadState,ActiveState nginx.service", "start nginx.service", "stop nginx.service"], asked);
+            ["show --property=LoadState,ActiveState nginx.service", "start nginx.service", "stop nginx.service"],
+            asked);
     }
 
     [Fact]
     [Trait("original", "pacemaker")]
     public void Execute_PacemakersDummy_StartsAndStops()
     {
-        Assert.SkipUnless(File.Exists("/usr/lib/ocf/resource.d/pacemaker/Dummy"), "pacemaker's agents are not installed");
+        bool installed = File.Exists("/usr/lib/ocf/resource.d/pacemaker/Dummy");
+        Assert.SkipUnless(installed, "pacemaker's agents are not installed");
         using var bench = new Bench();
         bench.Executor = new AgentExecutor(bench.Loop, bench.Options with { OcfRoot = "/usr/lib/ocf" });
         var dummy = new AgentName("ocf", "pacemaker", "Dummy");

@@ -110,7 +110,8 @@ public sealed class NetworkStackTests
         using var ear = PacketSocket.Open(stack.Link("v1")!.Index, PacketSocket.ProtocolArp, true);
         var link = stack.Link("v0")!;
         using var sender = PacketSocket.OpenSender(Announcer.ProtocolFor(Vip));
-        using var announcer = new Announcer(loop, sender, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
+        using var announcer = new Announcer(
+            loop, sender, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
         Assert.Equal(1, announcer.Sent);
         loop.Until(() => announcer.Done);
         Assert.Equal(3, announcer.Sent);

@@ -24,6 +24,7 @@ public sealed record ControlOptions
     /// <summary>Applies <c>set maxconn global</c>; null = the command is refused.</summary>
     public Action<int>? SetGlobalMaxConn { get; init; }
 
-    /// <summary>Also called with each message about servers and proxies (level 0…7, text): the console in the foreground.</summary>
+    /// <summary>Also called with each message about servers and proxies (level 0…7, text): the console in the
+    /// foreground.</summary>
     public Action<int, string>? Notice { get; init; }
 }

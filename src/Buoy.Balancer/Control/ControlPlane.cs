@@ -10,7 +10,8 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Control;
 
 /// <summary>
-/// The control plane: one thread with one loop owns everything about servers (checks, names, the runtime API, statistics) and
+/// The control plane: one thread with one loop owns everything about servers (checks, names, the runtime API,
+/// statistics) and
 /// tells the shards through <see cref="ServerTable"/> and <see cref="IDataPlane.ServersChanged"/>.
 /// <code>
 ///   new ControlPlane(…) → Prepare()            log sockets connected, stats sockets bound (privileges still held)
@@ -215,7 +216,8 @@ public sealed class ControlPlane : IDisposable
     /// <summary>A server joins the resolution of its name.</summary>
     internal bool Resolve(ServerRuntime s, string name)
     {
-        if (s.Config.Resolvers is not { } section || _resolvers.Join(section, name, s.Config.ResolvePrefer == "ipv4") is not { } r)
+        if (s.Config.Resolvers is not { } section
+                || _resolvers.Join(section, name, s.Config.ResolvePrefer == "ipv4") is not { } r)
         {
             return false;
         }
@@ -276,14 +278,18 @@ public sealed class ControlPlane : IDisposable
     }
 
     /// <summary>
-    /// The server keeps its address while it is among the answers; otherwise it takes the first that no other server of the same
+    /// The server keeps its address while it is among the answers; otherwise it takes the first that no other server
+    /// of the same
     /// name and port in its backend has.
     /// </summary>
     private void Choose(ServerRuntime s, Resolution r, long now)
     {
         var addresses = r.Addresses.ToList();
         var taken = s.Backend.Servers
-            .Where(o => o != s && ReferenceEquals(o.Resolution, r) && o.Port == s.Port && o.Address is not null && !o.Health.InMaintenance)
+            .Where(
+                o =>
+                    o != s && ReferenceEquals(o.Resolution, r) && o.Port == s.Port && o.Address is not null
+                        && !o.Health.InMaintenance)
             .Select(o => o.Address!).ToHashSet();
         var address = s.Address is { } current && addresses.Contains(current) && !taken.Contains(current)
             ? current : addresses.Find(a => !taken.Contains(a));

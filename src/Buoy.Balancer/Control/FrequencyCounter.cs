@@ -1,7 +1,8 @@
 namespace Buoy.Balancer.Control;
 
 /// <summary>
-/// Events per second out of a growing total, sampled each second: the current second's events plus the share of the previous
+/// Events per second out of a growing total, sampled each second: the current second's events plus the share of the
+/// previous
 /// second's that still lies within the last 1000 ms. Pure.
 /// </summary>
 public sealed class FrequencyCounter

@@ -8,7 +8,8 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Control;
 
 /// <summary>
-/// Runs the health checks of all servers on the control loop (configuration manual 5.2 <c>check</c>, <c>option httpchk</c>): at
+/// Runs the health checks of all servers on the control loop (configuration manual 5.2 <c>check</c>, <c>option
+/// httpchk</c>): at
 /// most one at a time per server, the first ones spread over the shortest interval.
 /// </summary>
 public sealed class HealthChecker : IDisposable
@@ -142,7 +143,7 @@ public sealed class HealthChecker : IDisposable
             int n = ControlSocket.Send(c.Fd, c.Request.AsSpan(c.Sent));
             if (n < 0 && n != -ControlSocket.EAgain)
             {
-                End(c, CheckStatus.L4Connect, 0, Info(c.Server, ControlSocket.ErrorText(-n)));
+                End(c, CheckStatus.SocketError, 0, ControlSocket.ErrorText(-n));
                 return;
             }
 
@@ -180,7 +181,9 @@ public sealed class HealthChecker : IDisposable
 
         if (line < 0)
         {
-            End(c, CheckStatus.L7Response, 0, n < 0 ? ControlSocket.ErrorText(-n) : "TCPCHK got an empty response at step 1");
+            End(
+                c, n < 0 ? CheckStatus.SocketError : CheckStatus.L7Response, 0, n < 0 ? ControlSocket.ErrorText(-n)
+                    : "");
             return;
         }
 
@@ -188,7 +191,7 @@ public sealed class HealthChecker : IDisposable
         (int code, string text) = Parse(status);
         if (code < 0)
         {
-            End(c, CheckStatus.L7Response, 0, "Invalid HTTP response");
+            End(c, CheckStatus.L7Response, 0, "");
         }
         else
         {
@@ -201,11 +204,13 @@ public sealed class HealthChecker : IDisposable
     {
         if (!c.Connected)
         {
-            End(c, CheckStatus.L4Timeout, 0, c.Server.Backend.Config.Check == CheckKind.Tcp ? " at initial connection step of tcp-check" : "");
+            End(
+                c, CheckStatus.L4Timeout, 0, c.Server.Backend.Config.Check == CheckKind.Tcp
+                    ? " at initial connection step of tcp-check" : "");
         }
         else
         {
-            End(c, CheckStatus.L7Timeout, 0, " at step 1 of tcp-check (expect HTTP status '200-399')");
+            End(c, CheckStatus.L7Timeout, 0, "");
         }
     }
 
@@ -235,7 +240,8 @@ public sealed class HealthChecker : IDisposable
     private static (int Code, string Text) Parse(string line)
     {
         if (line.Length < 12 || !line.StartsWith("HTTP/", StringComparison.Ordinal) || line[8] != ' '
-            || !int.TryParse(line.AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int code) || code < 100)
+            || !int.TryParse(line.AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int code)
+                || code < 100)
         {
             return (-1, "");
         }
@@ -254,7 +260,8 @@ public sealed class HealthChecker : IDisposable
         var h = s.Backend.Config.HttpCheck ?? new HttpCheckConfig("OPTIONS", "/", "HTTP/1.0");
         string version = h.Version.Length > 0 ? h.Version : "HTTP/1.0";
         bool host = version != "HTTP/1.0" && !version.Contains("\\r\\n", StringComparison.Ordinal);
-        string lines = version.Replace("\\r\\n", "\r\n", StringComparison.Ordinal).Replace("\\ ", " ", StringComparison.Ordinal);
+        string lines =
+            version.Replace("\\r\\n", "\r\n", StringComparison.Ordinal).Replace("\\ ", " ", StringComparison.Ordinal);
         return Encoding.Latin1.GetBytes(
             $"{h.Method} {h.Uri} {lines}\r\n{(host ? $"Host: {s.Config.Host}\r\n" : "")}Connection: close\r\n\r\n");
     }

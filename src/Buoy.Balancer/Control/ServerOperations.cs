@@ -6,11 +6,13 @@ using Buoy.Balancer.State;
 namespace Buoy.Balancer.Control;
 
 /// <summary>
-/// Every change of a server goes through here: it steps the state machine, publishes the result to the shards and writes the
+/// Every change of a server goes through here: it steps the state machine, publishes the result to the shards and
+/// writes the
 /// line that HAProxy would write. Control thread only.
 /// </summary>
 public sealed class ServerOperations(
-    BalancerState state, IReadOnlyList<ServerRuntime> servers, Action<int, int, string> log, Action<int> shutdownSessions, Action changed)
+    BalancerState state, IReadOnlyList<ServerRuntime> servers, Action<int, int, string> log,
+        Action<int> shutdownSessions, Action changed)
 {
     private const int Emergency = 0, Alert = 1, Notice = 5;
 
@@ -22,7 +24,8 @@ public sealed class ServerOperations(
     {
         foreach (var s in servers)
         {
-            var admin = s.Config.Disabled ? AdminFlags.ConfiguredMaintenance | AdminFlags.ForcedMaintenance : AdminFlags.None;
+            var admin =
+                s.Config.Disabled ? AdminFlags.ConfiguredMaintenance | AdminFlags.ForcedMaintenance : AdminFlags.None;
             if (s.Address is null && s.Fqdn is not null)
             {
                 admin |= AdminFlags.ResolutionMaintenance;
@@ -65,7 +68,9 @@ public sealed class ServerOperations(
                 CheckResult.ConditionallyPassed => "conditionally succeeded",
                 _ => "succeeded",
             };
-            log(s.Backend.Config.Index, Notice, $"Health check for {Kind(s, false)}server {s.FullName} {how}{reason}, status: {Progress(s)}.");
+            log(
+                s.Backend.Config.Index, Notice,
+                    $"Health check for {Kind(s, false)}server {s.FullName} {how}{reason}, status: {Progress(s)}.");
             reason = "";
         }
 
@@ -122,7 +127,9 @@ public sealed class ServerOperations(
     {
         bool drained = s.Health.Draining;
         s.Health.ClearAdmin(AdminFlags.ForcedDrain, now);
-        bool left = LeaveMaintenance(s, AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance, "leaving forced maintenance", now);
+        bool left =
+            LeaveMaintenance(
+                s, AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance, "leaving forced maintenance", now);
         if (drained && !left)
         {
             Publish(s, now);

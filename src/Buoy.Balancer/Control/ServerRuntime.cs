@@ -72,7 +72,8 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     public string FullName => backend.Config.Name + "/" + config.Name;
 
     /// <summary>Takes traffic as an active or backup server (HAProxy's srv_currently_usable with a weight).</summary>
-    public bool Counts => Health.Usable && Health.State != OperationalState.Stopping && !Health.Draining && UserWeight > 0;
+    public bool Counts =>
+        Health.Usable && Health.State != OperationalState.Stopping && !Health.Draining && UserWeight > 0;
 
     /// <summary>Weight in sixteenths after drain and slowstart.</summary>
     public int EffectiveWeight(long now) =>

@@ -16,7 +16,8 @@ public enum OperationalState
     Stopping = 3,
 }
 
-/// <summary>srv_admin_state of <c>show servers state</c>: why an operator, the configuration or DNS took the server out.</summary>
+/// <summary>srv_admin_state of <c>show servers state</c>: why an operator, the configuration or DNS took the server
+/// out.</summary>
 [Flags]
 public enum AdminFlags
 {
@@ -66,7 +67,8 @@ public enum HealthEffect
 ///            Stopped       →     Stopped, going up    →    Running (Starting while slowstart lasts)
 ///            Stopped       ←           failed: 0      ←    failed at rise
 /// </code>
-/// A server starts Running with health = rise: the first failed check takes it down, the first passed one makes it full.
+/// A server starts Running with health = rise: the first failed check takes it down, the first passed one makes it
+/// full.
 /// </summary>
 public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true)
 {
@@ -115,7 +117,8 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
     /// <summary>Sum in ms of the times spent down, the current one included.</summary>
     public long DownTime(long now) => _downBefore + (State == OperationalState.Stopped ? now - LastChange : 0);
 
-    /// <summary>How much of the weight holds, in sixteenths: 16 but in slowstart, which grows in steps of a second.</summary>
+    /// <summary>How much of the weight holds, in sixteenths: 16 but in slowstart, which grows in steps of a
+    /// second.</summary>
     public int Throttle(long now)
     {
         if (State != OperationalState.Starting || SlowStart <= 0)
@@ -198,7 +201,10 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
     /// <summary>The runtime API's <c>set server … health</c>.</summary>
     public HealthEffect Force(OperationalState state, long now)
     {
-        if (InMaintenance || (state == OperationalState.Running && State is not OperationalState.Stopped and not OperationalState.Stopping))
+        if (InMaintenance
+                || (
+                    state == OperationalState.Running
+                        && State is not OperationalState.Stopped and not OperationalState.Stopping))
         {
             if (!InMaintenance)
             {
@@ -232,7 +238,8 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
         return State == OperationalState.Stopped ? HealthEffect.None : Enter(OperationalState.Stopped, now);
     }
 
-    /// <summary>Removes flags. Leaving the last maintenance brings the server up with health = rise, to be proven by a check where there is one.</summary>
+    /// <summary>Removes flags. Leaving the last maintenance brings the server up with health = rise, to be proven by a
+    /// check where there is one.</summary>
     public HealthEffect ClearAdmin(AdminFlags flags, long now)
     {
         bool was = InMaintenance;

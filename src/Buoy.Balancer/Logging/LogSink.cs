@@ -6,7 +6,8 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Logging;
 
 /// <summary>
-/// The logs of the balancer: a bounded queue that any thread fills without waiting, and one thread that formats and sends. When
+/// The logs of the balancer: a bounded queue that any thread fills without waiting, and one thread that formats and
+/// sends. When
 /// the queue is full a line is dropped and counted (<c>DroppedLogs</c> of <c>show info</c>).
 /// </summary>
 public sealed class LogSink : ILogSink, IDisposable
@@ -80,7 +81,8 @@ public sealed class LogSink : ILogSink, IDisposable
     }
 
     /// <inheritdoc/>
-    public void Message(int proxy, int level, string text) => Put(new Entry(null, proxy, level, text, DateTimeOffset.UtcNow));
+    public void Message(int proxy, int level, string text) =>
+        Put(new Entry(null, proxy, level, text, DateTimeOffset.UtcNow));
 
     /// <summary>Sends what waits, then ends the thread and closes the targets.</summary>
     public void Dispose()

@@ -13,7 +13,8 @@ namespace Buoy.Balancer.Logging;
 public sealed record LogIdentity(string Tag, string? HostName, int Pid);
 
 /// <summary>
-/// One target of a <c>log</c> line (configuration manual 4.2). It connects once, before chroot, and keeps that connection; a
+/// One target of a <c>log</c> line (configuration manual 4.2). It connects once, before chroot, and keeps that
+/// connection; a
 /// datagram that cannot go out at once is lost and counted, never waited for. Used by the logging thread only, but for
 /// <see cref="Connect"/>.
 /// </summary>
@@ -29,7 +30,8 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     /// <summary>The line of the configuration.</summary>
     public LogTargetConfig Config => config;
 
-    /// <summary>Opens the target. Null, or why it will never work; one that is merely not there is tried again later.</summary>
+    /// <summary>Opens the target. Null, or why it will never work; one that is merely not there is tried again
+    /// later.</summary>
     public string? Connect()
     {
         string a = config.Address;
@@ -105,9 +107,11 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
         }
     }
 
-    private bool IsUnix => config.Address.StartsWith('/') || config.Address.StartsWith("unix@", StringComparison.Ordinal);
+    private bool IsUnix =>
+        config.Address.StartsWith('/') || config.Address.StartsWith("unix@", StringComparison.Ordinal);
 
-    /// <summary>Inside a chroot the path is usually out of reach: then the old socket is kept, a restarted syslogd may reuse it.</summary>
+    /// <summary>Inside a chroot the path is usually out of reach: then the old socket is kept, a restarted syslogd may
+    /// reuse it.</summary>
     private bool Reconnect()
     {
         int old = _fd;
@@ -133,7 +137,8 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
         int priority = (config.Facility * 8) + level;
         return config.Format switch
         {
-            "rfc5424" => $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {identity.Tag} {identity.Pid} - - {text}\n",
+            "rfc5424" =>
+                $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {identity.Tag} {identity.Pid} - - {text}\n",
             "short" => $"<{level}>{text}\n",
             "timed" => $"<{level}>{Iso(at)} {text}\n",
             "iso" => $"{Iso(at)} {text}\n",
@@ -144,7 +149,8 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     }
 
     /// <summary>
-    /// Only an explicit hostname is sent: HAProxy's default format is "local", which is rfc3164 without it. The configuration
+    /// Only an explicit hostname is sent: HAProxy's default format is "local", which is rfc3164 without it. The
+    /// configuration
     /// names both rfc3164.
     /// </summary>
     private string Host() => identity.HostName is { } h && config.Format != "local" ? h + " " : "";
@@ -172,7 +178,8 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
             return new IPEndPoint(alone, 514);
         }
 
-        return colon > 0 && IPAddress.TryParse(a.AsSpan(0, colon), out var ip) && ushort.TryParse(a.AsSpan(colon + 1), out ushort port)
+        return colon > 0 && IPAddress.TryParse(a.AsSpan(0, colon), out var ip)
+            && ushort.TryParse(a.AsSpan(colon + 1), out ushort port)
             ? new IPEndPoint(ip, port) : null;
     }
 }

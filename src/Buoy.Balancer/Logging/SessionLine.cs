@@ -6,7 +6,8 @@ using Buoy.Balancer.State;
 
 namespace Buoy.Balancer.Logging;
 
-/// <summary>The lines of finished sessions: default, TCP and HTTP format (configuration manual 8.2.1 to 8.2.3).</summary>
+/// <summary>The lines of finished sessions: default, TCP and HTTP format (configuration manual 8.2.1 to
+/// 8.2.3).</summary>
 public static class SessionLine
 {
     /// <summary>The line of a session, without the header of its target.</summary>
@@ -47,16 +48,20 @@ public static class SessionLine
     /// <summary>Severity of a session's line: info.</summary>
     public const int Level = 6;
 
-    /// <summary><c>option dontlog-normal</c>: nothing timed out, broke, was retried or redispatched, and no 5xx.</summary>
+    /// <summary><c>option dontlog-normal</c>: nothing timed out, broke, was retried or redispatched, and no
+    /// 5xx.</summary>
     public static bool IsNormal(in SessionLog log) =>
-        log.Termination.StartsWith("--", StringComparison.Ordinal) && log.Retries == 0 && !log.Redispatched && log.Status < 500;
+        log.Termination.StartsWith("--", StringComparison.Ordinal) && log.Retries == 0 && !log.Redispatched
+            && log.Status < 500;
 
     /// <summary><c>option dontlognull</c>: the client sent nothing.</summary>
     public static bool IsNull(in SessionLog log) => log.BytesFromClient == 0 && log.Request is null && log.Status <= 0;
 
     private static void Counts(StringBuilder s, in SessionLog log)
     {
-        s.Append(Inv($"{log.ActiveConnections}/{log.FrontendConnections}/{log.BackendConnections}/{log.ServerConnections}/"));
+        s.Append(
+            Inv(
+                $"{log.ActiveConnections}/{log.FrontendConnections}/{log.BackendConnections}/{log.ServerConnections}/"));
         if (log.Redispatched)
         {
             s.Append('+');

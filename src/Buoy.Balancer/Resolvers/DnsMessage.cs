@@ -44,7 +44,8 @@ public enum DnsOutcome
 public sealed record DnsAnswer(DnsOutcome Outcome, IReadOnlyList<IPAddress> Addresses, bool HasCname);
 
 /// <summary>
-/// The DNS messages of RFC 1035 and the EDNS record of RFC 6891, as far as a stub resolver needs them. Reads hostile input:
+/// The DNS messages of RFC 1035 and the EDNS record of RFC 6891, as far as a stub resolver needs them. Reads hostile
+/// input:
 /// names are bounded, a compression pointer must point backwards, and nothing but what was asked for is believed.
 /// </summary>
 public static class DnsMessage
@@ -52,10 +53,12 @@ public static class DnsMessage
     /// <summary>Longest name (RFC 1035 2.3.4).</summary>
     private const int MaxName = 255;
 
-    /// <summary>Most answer records looked at; a legal message of 64 KB holds some thousand, HAProxy stops far earlier.</summary>
+    /// <summary>Most answer records looked at; a legal message of 64 KB holds some thousand, HAProxy stops far
+    /// earlier.</summary>
     private const int MaxRecords = 512;
 
-    /// <summary>Labels of 1…63 characters of letters, digits, '-' and '_', 253 in all; a final dot is allowed.</summary>
+    /// <summary>Labels of 1…63 characters of letters, digits, '-' and '_', 253 in all; a final dot is
+    /// allowed.</summary>
     public static bool IsName(string name)
     {
         string n = name.EndsWith('.') ? name[..^1] : name;
@@ -97,7 +100,8 @@ public static class DnsMessage
         }
 
         int rcode = m[3] & 0x0F;
-        int questions = BinaryPrimitives.ReadUInt16BigEndian(m[4..]), answers = BinaryPrimitives.ReadUInt16BigEndian(m[6..]);
+        int questions = BinaryPrimitives.ReadUInt16BigEndian(m[4..]), answers =
+            BinaryPrimitives.ReadUInt16BigEndian(m[6..]);
         if (questions != 1)
         {
             return Failed(rcode == 0 ? DnsOutcome.Invalid : OfCode(rcode));
@@ -105,7 +109,8 @@ public static class DnsMessage
 
         int at = 12;
         if (!ReadName(m, ref at, out string asked) || at + 4 > m.Length || !Same(asked, name)
-            || BinaryPrimitives.ReadUInt16BigEndian(m[at..]) != (ushort)type || BinaryPrimitives.ReadUInt16BigEndian(m[(at + 2)..]) != 1)
+            || BinaryPrimitives.ReadUInt16BigEndian(m[at..]) != (ushort)type
+                || BinaryPrimitives.ReadUInt16BigEndian(m[(at + 2)..]) != 1)
         {
             return Failed(DnsOutcome.Invalid);
         }
@@ -131,7 +136,8 @@ public static class DnsMessage
                 return Failed(DnsOutcome.Invalid);
             }
 
-            int kind = BinaryPrimitives.ReadUInt16BigEndian(m[at..]), cls = BinaryPrimitives.ReadUInt16BigEndian(m[(at + 2)..]);
+            int kind = BinaryPrimitives.ReadUInt16BigEndian(m[at..]), cls =
+                BinaryPrimitives.ReadUInt16BigEndian(m[(at + 2)..]);
             int length = BinaryPrimitives.ReadUInt16BigEndian(m[(at + 8)..]);
             at += 10;
             if (at + length > m.Length)

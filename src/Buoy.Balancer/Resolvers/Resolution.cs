@@ -20,7 +20,8 @@ public enum ResolutionEffect
 {
     None,
 
-    /// <summary>Send <see cref="Resolution.QueryId"/> for <see cref="Resolution.QueryType"/> to every nameserver.</summary>
+    /// <summary>Send <see cref="Resolution.QueryId"/> for <see cref="Resolution.QueryType"/> to every
+    /// nameserver.</summary>
     Ask,
 
     /// <summary>A round ended: look at <see cref="Resolution.Status"/> and the addresses.</summary>
@@ -28,12 +29,14 @@ public enum ResolutionEffect
 }
 
 /// <summary>
-/// The resolution of one name in one resolvers section (configuration manual 5.3.2), shared by all servers of that name. Pure.
+/// The resolution of one name in one resolvers section (configuration manual 5.3.2), shared by all servers of that
+/// name. Pure.
 /// <code>
 ///   Idle ──OnDeadline──▶ Asking(preferred) ──no address──▶ Asking(other family) ──▶ Idle
 ///                          │   ▲ │                            │
 ///                          │   └─┘ OnDeadline: the other family, while retries are left
-///                          └── address ──▶ Idle (Valid)       └── error, no retries ──▶ Idle (Nx, Refused, Timeout, Other)
+///                          └── address ──▶ Idle (Valid)       └── error, no retries ──▶ Idle (Nx, Refused, Timeout,
+/// Other)
 /// </code>
 /// Rounds begin every <c>timeout resolve</c>; a time to live is not looked at, as HAProxy does not.
 /// </summary>

@@ -8,7 +8,8 @@ namespace Buoy.Balancer.Resolvers;
 /// <summary>Counters of one nameserver, in the order of <c>show resolvers</c>.</summary>
 public sealed class NameServerCounters
 {
-    public long Sent, SendErrors, Valid, Updates, Cname, CnameErrors, AnyErrors, Nx, Timeouts, Refused, Others, Invalid, TooBig;
+    public long Sent, SendErrors, Valid, Updates, Cname, CnameErrors, AnyErrors, Nx, Timeouts, Refused, Others,
+        Invalid, TooBig;
     public long Truncated, Outdated;
 
     /// <summary>Name and value of each, as printed.</summary>
@@ -40,7 +41,8 @@ public sealed class NameServerCounters
     }
 }
 
-/// <summary>Runs the resolutions on the control loop: one UDP socket per nameserver, one timer per resolution.</summary>
+/// <summary>Runs the resolutions on the control loop: one UDP socket per nameserver, one timer per
+/// resolution.</summary>
 public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : IDisposable
 {
     private readonly List<Section> _sections = [];
@@ -101,7 +103,8 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
     /// <summary>Adds a section of the configuration.</summary>
     public void AddSection(ResolversConfig config) => _sections.Add(new Section(config));
 
-    /// <summary>Joins the resolution of a name, begun when it is the first to ask; null when there is no such section.</summary>
+    /// <summary>Joins the resolution of a name, begun when it is the first to ask; null when there is no such
+    /// section.</summary>
     public Resolution? Join(string section, string name, bool preferIpv4)
     {
         var s = _sections.Find(x => x.Config.Name == section);
@@ -199,7 +202,9 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
 
     private ResolutionEffect SendToAll(Section s, Entry e)
     {
-        var query = DnsMessage.Query(e.Resolution.QueryId, e.Resolution.Name, e.Resolution.QueryType, s.Config.AcceptedPayloadSize);
+        var query =
+            DnsMessage.Query(
+                e.Resolution.QueryId, e.Resolution.Name, e.Resolution.QueryType, s.Config.AcceptedPayloadSize);
         e.Answered.Clear();
         foreach (var n in s.NameServers)
         {

@@ -6,7 +6,8 @@ using Buoy.Linux;
 
 namespace Buoy.Balancer.Stats;
 
-/// <summary>The process's figures (<c>show info</c>, management manual 9.3). 0 where the notion does not exist here.</summary>
+/// <summary>The process's figures (<c>show info</c>, management manual 9.3). 0 where the notion does not exist
+/// here.</summary>
 public sealed class ProcessInfo(BalancerState state, ControlOptions options, string node)
 {
     private readonly FrequencyCounter _connections = new(), _sessions = new(), _bytes = new();
@@ -79,7 +80,9 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
         Number(22, "CumSslConns", "MCP", 0, "TLS is not spoken");
         Number(23, "Maxpipes", "CLP", 0, "Limit of pipes, 0 = none");
         Absent("MGP", 24, "PipesUsed", "PipesFree");
-        Number(26, "ConnRate", "MRP", _connections.Read(Sum(Counter.ConnectionsTotal), now), "Connections in the last second");
+        Number(
+            26, "ConnRate", "MRP", _connections.Read(Sum(Counter.ConnectionsTotal), now),
+                "Connections in the last second");
         Number(27, "ConnRateLimit", "CLP", 0, "Limit of ConnRate, 0 = none");
         Number(28, "MaxConnRate", "MMP", _connections.Max, "Highest ConnRate");
         Number(29, "SessRate", "MRP", _sessions.Read(Sum(Counter.SessionsTotal), now), "Sessions in the last second");
@@ -109,7 +112,8 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
         Number(60, "FailedResolutions", "MGP", at.FailedResolutions, "Name resolutions without an address");
         Number(61, "TotalBytesOut", "MGP", Sum(Counter.BytesOut), "Bytes sent to clients", "u64");
         Number(62, "TotalSplicdedBytesOut", "MGP", Sum(Counter.BytesSpliced), "Of these, through a pipe", "u64");
-        Number(63, "BytesOutRate", "MRP", _bytes.Read(Sum(Counter.BytesOut), now), "Bytes sent in the last second", "u64");
+        Number(
+            63, "BytesOutRate", "MRP", _bytes.Read(Sum(Counter.BytesOut), now), "Bytes sent in the last second", "u64");
         Absent("MGP", 64, "DebugCommandsIssued");
         Absent("MCP", 65, "CumRecvLogs");
         Text(66, "Build info", "POS", options.Version, "Version");
@@ -140,7 +144,9 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
 
         foreach (var i in items)
         {
-            s.Append(typed ? FormattableString.Invariant($"{i.Position}.{i.Name}.1:{i.Tags}:{i.Type}:{i.Value}") : $"{i.Name}: {i.Value}");
+            s.Append(
+                typed ? FormattableString.Invariant($"{i.Position}.{i.Name}.1:{i.Tags}:{i.Type}:{i.Value}")
+                    : $"{i.Name}: {i.Value}");
             s.Append(description ? $":\"{i.Description}\"\n" : "\n");
         }
 

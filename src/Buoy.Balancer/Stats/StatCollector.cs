@@ -275,7 +275,11 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
     /// <summary>fullconn: a tenth of the sum of the maxconn of the frontends that lead here, at least 1.</summary>
     private long FullConn(ProxyRuntime p)
     {
-        long sum = proxies.Where(f => f.Config.HasFrontend && (f.Config.Index == p.Config.Index || f.Config.DefaultBackend == p.Config.Index))
+        long sum =
+            proxies.Where(
+                f =>
+                    f.Config.HasFrontend
+                        && (f.Config.Index == p.Config.Index || f.Config.DefaultBackend == p.Config.Index))
             .Sum(f => (long)f.Config.MaxConn);
         return Math.Max(1, (sum + 9) / 10);
     }
@@ -382,7 +386,8 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
     }
 
     /// <summary>
-    /// The largest number at once lies between the largest of one shard and the sum over the shards; sums are sampled, so a peak
+    /// The largest number at once lies between the largest of one shard and the sum over the shards; sums are sampled,
+    /// so a peak
     /// spread over shards and shorter than the time between two samples is seen too low, never too high.
     /// </summary>
     private long Largest(long known, int e) => Math.Max(known, Math.Max(

@@ -15,7 +15,8 @@ public enum StatObject
 /// <param name="Type">str, u32, s32, u64.</param>
 public sealed record StatField(string Name, string Tags, string BackendTags, string Type);
 
-/// <summary>The columns, in HAProxy 2.6's order (management manual 9.1); a hole of the process's own build is kept.</summary>
+/// <summary>The columns, in HAProxy 2.6's order (management manual 9.1); a hole of the process's own build is
+/// kept.</summary>
 public static class StatFields
 {
     /// <summary>Position of the first column after the "-" that separates the modules' columns in the CSV.</summary>

@@ -48,7 +48,9 @@ public static class StatFormats
             if (r[i] is { } v)
             {
                 var f = StatFields.All[i];
-                s.Append(FormattableString.Invariant($"{type}.{r.Proxy.Id}.{r.Id}.{i}.{f.Name}.1:{TagsOf(f, r)}:{f.Type}:{v}\n"));
+                s.Append(
+                    FormattableString.Invariant(
+                        $"{type}.{r.Proxy.Id}.{r.Id}.{i}.{f.Name}.1:{TagsOf(f, r)}:{f.Type}:{v}\n"));
             }
         }
     }
@@ -68,7 +70,8 @@ public static class StatFormats
             var f = StatFields.All[i];
             s.Append(first ? "" : ",");
             first = false;
-            s.Append(FormattableString.Invariant($"{{\"objType\":\"{r.Type}\",\"proxyId\":{r.Proxy.Id},\"id\":{r.Id},"));
+            s.Append(
+                FormattableString.Invariant($"{{\"objType\":\"{r.Type}\",\"proxyId\":{r.Proxy.Id},\"id\":{r.Id},"));
             JsonField(s, i, f.Name, TagsOf(f, r), f.Type, v);
             s.Append('}');
         }
@@ -79,8 +82,10 @@ public static class StatFormats
     /// <summary>The part of a JSON object that statistics and process information share.</summary>
     public static void JsonField(StringBuilder s, int position, string name, string tags, string type, string value)
     {
-        s.Append(FormattableString.Invariant($"\"field\":{{\"pos\":{position},\"name\":\"{name}\"}},\"processNum\":1,"));
-        s.Append($"\"tags\":{{\"origin\":\"{Origin(tags[0])}\",\"nature\":\"{Nature(tags[1])}\",\"scope\":\"{Scope(tags[2])}\"}},");
+        s.Append(
+            FormattableString.Invariant($"\"field\":{{\"pos\":{position},\"name\":\"{name}\"}},\"processNum\":1,"));
+        s.Append(
+            $"\"tags\":{{\"origin\":\"{Origin(tags[0])}\",\"nature\":\"{Nature(tags[1])}\",\"scope\":\"{Scope(tags[2])}\"}},");
         s.Append($"\"value\":{{\"type\":\"{type}\",\"value\":");
         if (type == "str")
         {
@@ -119,9 +124,11 @@ public static class StatFormats
 
     private static string Nature(char c) => c switch
     {
-        'A' => "Age", 'a' => "Avg", 'C' => "Counter", 'D' => "Duration", 'G' => "Gauge", 'L' => "Limit", 'M' => "Max", 'm' => "Min",
+        'A' => "Age", 'a' => "Avg", 'C' => "Counter", 'D' => "Duration", 'G' => "Gauge", 'L' => "Limit", 'M' =>
+            "Max", 'm' => "Min",
         'N' => "Name", 'R' => "Rate", 'T' => "Time", _ => "Output",
     };
 
-    private static string Scope(char c) => c switch { 'P' => "Process", 'C' => "Cluster", 's' => "System", _ => "Service" };
+    private static string Scope(char c) =>
+        c switch { 'P' => "Process", 'C' => "Cluster", 's' => "System", _ => "Service" };
 }

@@ -7,7 +7,8 @@ using Buoy.Linux;
 
 namespace Buoy.Balancer.Stats;
 
-/// <summary>The statistics page: the columns that HAProxy users know, in a layout of our own that needs no scripts.</summary>
+/// <summary>The statistics page: the columns that HAProxy users know, in a layout of our own that needs no
+/// scripts.</summary>
 internal static class StatsPage
 {
     private const string Style = """
@@ -29,17 +30,22 @@ internal static class StatsPage
     [
         ("Queue", [("Cur", "qcur"), ("Max", "qmax"), ("Limit", "qlimit")]),
         ("Session rate", [("Cur", "rate"), ("Max", "rate_max"), ("Limit", "rate_lim")]),
-        ("Sessions", [("Cur", "scur"), ("Max", "smax"), ("Limit", "slim"), ("Total", "stot"), ("LbTot", "lbtot"), ("Last", "lastsess")]),
+        ("Sessions",
+            [("Cur", "scur"), ("Max", "smax"), ("Limit", "slim"), ("Total", "stot"), ("LbTot", "lbtot"),
+                ("Last", "lastsess")]),
         ("Bytes", [("In", "bin"), ("Out", "bout")]),
         ("Denied", [("Req", "dreq"), ("Resp", "dresp")]),
         ("Errors", [("Req", "ereq"), ("Conn", "econ"), ("Resp", "eresp")]),
         ("Warnings", [("Retr", "wretr"), ("Redis", "wredis")]),
-        ("Server", [("Status", "status"), ("LastChk", "check"), ("Wght", "weight"), ("Act", "act"), ("Bck", "bck"), ("Chk", "chkfail"),
+        ("Server",
+            [("Status", "status"), ("LastChk", "check"), ("Wght", "weight"), ("Act", "act"), ("Bck", "bck"),
+                ("Chk", "chkfail"),
             ("Dwn", "chkdown"), ("Dwntme", "downtime"), ("Thrtle", "throttle")]),
     ];
 
     public static void Write(
-        StringBuilder s, ControlPlane plane, StatsConfig stats, StatsService.Request wanted, IReadOnlyList<StatRow> rows, long now)
+        StringBuilder s, ControlPlane plane, StatsConfig stats, StatsService.Request wanted,
+            IReadOnlyList<StatRow> rows, long now)
     {
         var info = plane.Info.Items(plane.Situation(), now).ToDictionary(i => i.Name, i => i.Value);
         string version = stats.HideVersion ? "" : " " + info["Version"];
@@ -50,11 +56,14 @@ internal static class StatsPage
             s.Append(CultureInfo.InvariantCulture, $"<meta http-equiv=\"refresh\" content=\"{stats.Refresh}\">\n");
         }
 
-        s.Append($"<title>Statistics Report for {Text(info["Name"] + node)}</title>\n<style>{Style}</style></head><body>\n");
-        s.Append($"<h1>{Text(info["Name"] + version)}: statistics report for pid {Text(info["Pid"])}{Text(node)}</h1>\n");
+        s.Append(
+            $"<title>Statistics Report for {Text(info["Name"] + node)}</title>\n<style>{Style}</style></head><body>\n");
+        s.Append(
+            $"<h1>{Text(info["Name"] + version)}: statistics report for pid {Text(info["Pid"])}{Text(node)}</h1>\n");
         if (stats.ShowDescription is not null)
         {
-            s.Append($"<p>{Text(stats.ShowDescription.Length > 0 ? stats.ShowDescription : plane.State.Config.Global.Description ?? "")}</p>\n");
+            s.Append(
+                $"<p>{Text(stats.ShowDescription.Length > 0 ? stats.ShowDescription : plane.State.Config.Global.Description ?? "")}</p>\n");
         }
 
         Facts(s, info);
@@ -62,10 +71,13 @@ internal static class StatsPage
         s.Append($"<nav><a href=\"{uri}\">Refresh now</a>");
         if (stats.Refresh is > 0)
         {
-            s.Append(wanted.NoRefresh ? $"<a href=\"{uri}\">Enable refresh</a>" : $"<a href=\"{uri};norefresh\">Disable refresh</a>");
+            s.Append(
+                wanted.NoRefresh ? $"<a href=\"{uri}\">Enable refresh</a>"
+                    : $"<a href=\"{uri};norefresh\">Disable refresh</a>");
         }
 
-        s.Append($"<a href=\"{uri};up\">Hide what is down</a><a href=\"{uri};csv\">CSV</a><a href=\"{uri};json\">JSON</a></nav>\n");
+        s.Append(
+            $"<a href=\"{uri};up\">Hide what is down</a><a href=\"{uri};csv\">CSV</a><a href=\"{uri};json\">JSON</a></nav>\n");
         foreach (var group in rows.GroupBy(r => r.Proxy.Index))
         {
             Table(s, [.. group], stats, now);
@@ -79,8 +91,10 @@ internal static class StatsPage
     {
         (string Title, string Field)[] facts =
         [
-            ("uptime", "Uptime"), ("threads", "Nbthread"), ("maxconn", "Maxconn"), ("ulimit-n", "Ulimit-n"), ("current conns", "CurrConns"),
-            ("conn rate /s", "ConnRate"), ("sess rate /s", "SessRate"), ("bytes out /s", "BytesOutRate"), ("listeners", "Listeners"),
+            ("uptime", "Uptime"), ("threads", "Nbthread"), ("maxconn", "Maxconn"), ("ulimit-n", "Ulimit-n"),
+                ("current conns", "CurrConns"),
+            ("conn rate /s", "ConnRate"), ("sess rate /s", "SessRate"), ("bytes out /s", "BytesOutRate"),
+                ("listeners", "Listeners"),
             ("dropped logs", "DroppedLogs"), ("failed resolutions", "FailedResolutions"),
         ];
         s.Append("<div class=\"facts\">");
@@ -99,7 +113,9 @@ internal static class StatsPage
         if (stats.ShowLegends)
         {
             string balance = p.HasBackend ? ", balance " + p.Balance.Algorithm : "";
-            s.Append(CultureInfo.InvariantCulture, $"<div class=\"facts\">mode {p.Mode.ToString().ToLowerInvariant()}, id #{p.Id}{Text(balance)}</div>\n");
+            s.Append(
+                CultureInfo.InvariantCulture,
+                    $"<div class=\"facts\">mode {p.Mode.ToString().ToLowerInvariant()}, id #{p.Id}{Text(balance)}</div>\n");
         }
 
         s.Append("<div class=\"wrap\"><table><tr><th rowspan=\"2\"></th>");
@@ -139,21 +155,24 @@ internal static class StatsPage
     private static string Class(StatRow r)
     {
         string status = r["status"] ?? "";
-        string kind = status.StartsWith("MAINT", StringComparison.Ordinal) || status is "no check" or "STOP" or "PAUSED" ? "off"
+        string kind =
+            status.StartsWith("MAINT", StringComparison.Ordinal) || status is "no check" or "STOP" or "PAUSED" ? "off"
             : status.StartsWith("DOWN", StringComparison.Ordinal) ? "down"
             : status is "UP" or "OPEN" ? "up" : "half";
         return r.Type == StatObject.Server ? kind : kind + " total";
     }
 
     private static string Legend(StatRow r, StatsConfig stats) =>
-        stats.ShowLegends && r["addr"] is { } a ? $" title=\"{Text(a)}, id #{r.Id.ToString(CultureInfo.InvariantCulture)}\"" : "";
+        stats.ShowLegends && r["addr"] is { } a
+            ? $" title=\"{Text(a)}, id #{r.Id.ToString(CultureInfo.InvariantCulture)}\"" : "";
 
     private static string Value(StatRow r, string field) => field switch
     {
         "status" when r.Type != StatObject.Frontend && r["lastchg"] is { } c => $"{Ago(c)} {r["status"]}",
         "status" => r["status"] ?? "",
         "check" when r["check_status"] is { } check => check + (r["check_code"] is { } code ? "/" + code : "")
-            + (r["check_duration"] is { } ms ? $" in {ms}ms" : "") + (r["last_chk"] is { Length: > 0 } last ? $": {last}" : ""),
+            + (r["check_duration"] is { } ms ? $" in {ms}ms" : "")
+                + (r["last_chk"] is { Length: > 0 } last ? $": {last}" : ""),
         "check" => "",
         "lastsess" => r["lastsess"] is { } l ? l == "-1" ? "?" : Ago(l) : "",
         "downtime" => r["downtime"] is { } d ? Ago(d) : "",

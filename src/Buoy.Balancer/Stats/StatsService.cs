@@ -8,7 +8,8 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Stats;
 
 /// <summary>
-/// The statistics over HTTP (configuration manual 4.2, <c>stats uri</c>, <c>stats auth</c>, …): the page, and with options after
+/// The statistics over HTTP (configuration manual 4.2, <c>stats uri</c>, <c>stats auth</c>, …): the page, and with
+/// options after
 /// a ';' CSV, JSON or typed lines.
 /// </summary>
 public sealed class StatsService : ILocalService
@@ -26,7 +27,8 @@ public sealed class StatsService : ILocalService
     internal sealed record Request(string Format, bool NoRefresh, bool Up, bool NoMaintenance, string? Scope);
 
     /// <inheritdoc/>
-    public bool Matches(int proxy, ReadOnlySpan<byte> target) => _uris[proxy] is { } uri && Path(target).StartsWith(uri);
+    public bool Matches(int proxy, ReadOnlySpan<byte> target) =>
+        _uris[proxy] is { } uri && Path(target).StartsWith(uri);
 
     /// <inheritdoc/>
     public void Answer(LocalRequest request, Action<byte[], bool> reply) => _plane.Post(() =>
@@ -40,24 +42,31 @@ public sealed class StatsService : ILocalService
         var proxy = _plane.State.Config.Proxies[request.Proxy];
         var stats = proxy.Stats!;
         bool close = proxy.HttpConnection == HttpConnectionMode.Close || request.Headers.Any(h =>
-            h.Key.Equals("connection", StringComparison.OrdinalIgnoreCase) && h.Value.Contains("close", StringComparison.OrdinalIgnoreCase));
+            h.Key.Equals("connection", StringComparison.OrdinalIgnoreCase)
+                && h.Value.Contains("close", StringComparison.OrdinalIgnoreCase));
         bool head = request.Method == "HEAD";
         if (stats.Auth.Count > 0 && !Authorized(request, stats))
         {
             const string Body = "<html><body><h1>401 Unauthorized</h1>\n" +
                 "You need a valid user and password to access this content.\n</body></html>\n";
             string realm = stats.Realm.Replace("\"", "\\\"", StringComparison.Ordinal);
-            return (Build("401 Unauthorized", "text/html", Body, head, close, $"www-authenticate: Basic realm=\"{realm}\"\r\n"), close);
+            return (
+                Build("401 Unauthorized", "text/html", Body, head, close,
+                    $"www-authenticate: Basic realm=\"{realm}\"\r\n"), close);
         }
 
         if (request.Method is not ("GET" or "HEAD"))
         {
-            return (Build("405 Method Not Allowed", "text/plain", "The statistics are read only.\n", head, close, "allow: GET, HEAD\r\n"), close);
+            return (
+                Build("405 Method Not Allowed", "text/plain", "The statistics are read only.\n", head, close,
+                    "allow: GET, HEAD\r\n"), close);
         }
 
         var wanted = Parse(request.Target, stats.Uri);
         string body = Body(proxy, stats, wanted);
-        string type = wanted.Format switch { "csv" or "typed" => "text/plain", "json" => "application/json", _ => "text/html; charset=utf-8" };
+        string type =
+            wanted.Format switch { "csv" or "typed" => "text/plain", "json" => "application/json", _ =>
+                "text/html; charset=utf-8" };
         string refresh = stats.Refresh is > 0 && !wanted.NoRefresh && wanted.Format == "html"
             ? FormattableString.Invariant($"refresh: {stats.Refresh}\r\n") : "";
         return (Build("200 OK", type, body, head, close, refresh), close);
@@ -109,7 +118,8 @@ public sealed class StatsService : ILocalService
         string status = r["status"] ?? "";
         bool maintenance = status.StartsWith("MAINT", StringComparison.Ordinal);
         return r.Type != StatObject.Server
-            || !((wanted.Up && (maintenance || status.StartsWith("DOWN", StringComparison.Ordinal))) || (wanted.NoMaintenance && maintenance));
+            || !((wanted.Up && (maintenance || status.StartsWith("DOWN", StringComparison.Ordinal)))
+                || (wanted.NoMaintenance && maintenance));
     }
 
     internal static Request Parse(string target, string uri)
@@ -117,7 +127,9 @@ public sealed class StatsService : ILocalService
         string path = Encoding.UTF8.GetString(Path(Encoding.UTF8.GetBytes(target)));
         string rest = path.Length >= uri.Length ? path[uri.Length..] : "";
         var options = rest.Split(';', '?', '&');
-        string format = options.Contains("csv") ? "csv" : options.Contains("json") ? "json" : options.Contains("typed") ? "typed" : "html";
+        string format =
+            options.Contains("csv") ? "csv" : options.Contains("json") ? "json" : options.Contains("typed") ? "typed"
+                : "html";
         string? scope = options.FirstOrDefault(o => o.StartsWith("scope=", StringComparison.Ordinal))?[6..];
         return new Request(format, options.Contains("norefresh"), options.Contains("up"), options.Contains("no-maint"),
             scope is null ? null : Uri.UnescapeDataString(scope));
@@ -144,7 +156,9 @@ public sealed class StatsService : ILocalService
 
     private static bool Authorized(LocalRequest request, StatsConfig stats)
     {
-        string? value = request.Headers.FirstOrDefault(h => h.Key.Equals("authorization", StringComparison.OrdinalIgnoreCase)).Value;
+        string? value =
+            request.Headers.FirstOrDefault(h => h.Key.Equals("authorization", StringComparison.OrdinalIgnoreCase))
+                .Value;
         if (value is null || !value.StartsWith("Basic ", StringComparison.OrdinalIgnoreCase))
         {
             return false;
@@ -168,7 +182,9 @@ public sealed class StatsService : ILocalService
     private static byte[] Build(string status, string type, string body, bool head, bool close, string more)
     {
         byte[] content = Encoding.UTF8.GetBytes(body);
-        byte[] top = Encoding.Latin1.GetBytes(FormattableString.Invariant($"HTTP/1.1 {status}\r\ncontent-length: {content.Length}\r\n") +
+        byte[] top =
+            Encoding.Latin1.GetBytes(
+                FormattableString.Invariant($"HTTP/1.1 {status}\r\ncontent-length: {content.Length}\r\n") +
             $"cache-control: no-cache\r\ncontent-type: {type}\r\n{more}{(close ? "connection: close\r\n" : "")}\r\n");
         return head ? top : [.. top, .. content];
     }

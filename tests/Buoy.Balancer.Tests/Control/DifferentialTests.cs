@@ -64,7 +64,8 @@ public sealed class DifferentialTests
                     ModelBuilder.Server("s2", Two.Port, s => Checked(s) with { Fall = 2, Backup = true }))
                 .Proxy("h", ProxyKind.Backend, p => p with
                     {
-                        Mode = ProxyMode.Http, Check = CheckKind.Http, HttpCheck = new HttpCheckConfig("GET", "/x", "HTTP/1.0"),
+                        Mode = ProxyMode.Http, Check = CheckKind.Http, HttpCheck =
+                            new HttpCheckConfig("GET", "/x", "HTTP/1.0"),
                     },
                     ModelBuilder.Server("w1", Web.Port, s => Checked(s) with { Fall = 2 }),
                     ModelBuilder.Server("n1", Two.Port, s => s with { Weight = 7 }),
@@ -107,12 +108,14 @@ public sealed class DifferentialTests
     }
 
     /// <summary>An answer at a moment when no check runs: HAProxy forgets the last result while one does.</summary>
-    private static string Resting(string socket, string command) => command.Contains("servers state", StringComparison.Ordinal)
+    private static string Resting(string socket, string command) =>
+        command.Contains("servers state", StringComparison.Ordinal)
         ? CliClient.AskUntil(socket, command, t => !t.Contains(" 7 0 0 0 ", StringComparison.Ordinal))
         : CliClient.Ask(socket, command);
 
     /// <summary>Without the time since the last change.</summary>
-    private static string State(string text) => Regex.Replace(text, @"^((?:\S+ ){9})\d+ ", "$1T ", RegexOptions.Multiline);
+    private static string State(string text) =>
+        Regex.Replace(text, @"^((?:\S+ ){9})\d+ ", "$1T ", RegexOptions.Multiline);
 
     [Theory]
     [InlineData("show backend")]
@@ -214,7 +217,9 @@ public sealed class DifferentialTests
         // HAProxy counts the connections of its checks, we do not: the numbers of connections used are left out.
         static string Lines(string text) => Regex.Replace(text, @" - 5000 \d+ \d+ \d+ ", " - 5000 U U U ");
         var pair = Shared.Value;
-        Assert.Equal(Lines(CliClient.Ask(pair.Haproxy, "show servers conn")), Lines(CliClient.Ask(pair.Ours, "show servers conn")));
+        Assert.Equal(
+            Lines(CliClient.Ask(pair.Haproxy, "show servers conn")),
+                Lines(CliClient.Ask(pair.Ours, "show servers conn")));
     }
 
     [Theory]
@@ -250,7 +255,8 @@ public sealed class DifferentialTests
     public void Statistics_OfBoth_SayTheSameOfServersThatRest()
     {
         using var pair = new Pair();
-        string[] Of(string socket) => [.. CliClient.Ask(socket, "show stat").Split('\n').Select(l => Regex.Replace(l, @"\* ", ""))
+        string[] Of(string socket) =>
+            [.. CliClient.Ask(socket, "show stat").Split('\n').Select(l => Regex.Replace(l, @"\* ", ""))
             .Select(Still)];
         Assert.Equal(Of(pair.Haproxy), Of(pair.Ours));
 
@@ -274,9 +280,12 @@ public sealed class DifferentialTests
     public void TypedStatistics_OfBoth_HaveTheSameTags()
     {
         using var pair = new Pair();
-        static IEnumerable<string> Tags(string text) => text.Split('\n').Select(l => Regex.Replace(l, @"^([^:]*:[^:]*:[^:]*:).*$", "$1"));
-        Assert.Equal(Tags(CliClient.Ask(pair.Haproxy, "show stat typed")), Tags(CliClient.Ask(pair.Ours, "show stat typed")));
-        Assert.Equal(Tags(CliClient.Ask(pair.Haproxy, "show info typed")), Tags(CliClient.Ask(pair.Ours, "show info typed")));
+        static IEnumerable<string> Tags(string text) =>
+            text.Split('\n').Select(l => Regex.Replace(l, @"^([^:]*:[^:]*:[^:]*:).*$", "$1"));
+        Assert.Equal(
+            Tags(CliClient.Ask(pair.Haproxy, "show stat typed")), Tags(CliClient.Ask(pair.Ours, "show stat typed")));
+        Assert.Equal(
+            Tags(CliClient.Ask(pair.Haproxy, "show info typed")), Tags(CliClient.Ask(pair.Ours, "show info typed")));
     }
 
     [Fact]
@@ -284,8 +293,10 @@ public sealed class DifferentialTests
     {
         using var pair = new Pair();
         static string Shape(string text) => Regex.Replace(text, "\"value\":(\"[^\"]*\"|-?\\d+)\\}", "\"value\":V}");
-        Assert.Equal(Shape(CliClient.Ask(pair.Haproxy, "show stat json")), Shape(CliClient.Ask(pair.Ours, "show stat json")));
-        Assert.Equal(Shape(CliClient.Ask(pair.Haproxy, "show info json")), Shape(CliClient.Ask(pair.Ours, "show info json")));
+        Assert.Equal(
+            Shape(CliClient.Ask(pair.Haproxy, "show stat json")), Shape(CliClient.Ask(pair.Ours, "show stat json")));
+        Assert.Equal(
+            Shape(CliClient.Ask(pair.Haproxy, "show info json")), Shape(CliClient.Ask(pair.Ours, "show info json")));
     }
 
     [Fact]
@@ -315,7 +326,8 @@ public sealed class DifferentialTests
         pair.Web.Status = "204 Mended";
         pair.WaitForBoth("Server h/w1 is UP");
         Assert.Equal(pair.HaproxyLog.Comparable(), pair.OurLog.Comparable());
-        Assert.Equal(State(Resting(pair.Haproxy, "show servers state")), State(Resting(pair.Ours, "show servers state")));
+        Assert.Equal(
+            State(Resting(pair.Haproxy, "show servers state")), State(Resting(pair.Ours, "show servers state")));
     }
 
     [Fact]
@@ -333,7 +345,8 @@ public sealed class DifferentialTests
             }
 
             Assert.Equal(
-                State(Resting(pair.Haproxy, "show servers state h")), State(Resting(pair.Ours, "show servers state h")));
+                State(Resting(pair.Haproxy, "show servers state h")),
+                    State(Resting(pair.Ours, "show servers state h")));
         }
 
         Both("set server h/n1 state maint", "h/n1 is going DOWN for maintenance");

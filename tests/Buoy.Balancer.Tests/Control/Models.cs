@@ -13,7 +13,8 @@ internal sealed class ModelBuilder(string log, string socket)
     private readonly List<ServerConfig> _servers = [];
     private readonly List<BindConfig> _binds = [];
     private readonly List<ResolversConfig> _resolvers = [];
-    private readonly List<StatsSocketConfig> _sockets = [new StatsSocketConfig(socket, "admin", 0x180, null, null, false, Here)];
+    private readonly List<StatsSocketConfig> _sockets =
+        [new StatsSocketConfig(socket, "admin", 0x180, null, null, false, Here)];
 
     public List<LogTargetConfig> Logs { get; } = [new LogTargetConfig(log, "rfc3164", 16, 7, 0, 1024, Here)];
 
@@ -23,17 +24,20 @@ internal sealed class ModelBuilder(string log, string socket)
         return this;
     }
 
-    public ModelBuilder Proxy(string name, ProxyKind kind, Func<ProxyConfig, ProxyConfig>? more = null, params ServerConfig[] servers)
+    public ModelBuilder Proxy(
+        string name, ProxyKind kind, Func<ProxyConfig, ProxyConfig>? more = null, params ServerConfig[] servers)
     {
         int index = _proxies.Count;
         var own = servers.Select((s, i) => s with { Index = _servers.Count + i, Proxy = index, Id = i + 1 }).ToArray();
         _servers.AddRange(own);
         BindConfig[] binds = kind == ProxyKind.Backend ? [] :
-            [new BindConfig { Index = _binds.Count, Proxy = index, Text = "127.0.0.1:1", EndPoint = new(IPAddress.Loopback, 1), Place = Here }];
+            [new BindConfig { Index = _binds.Count, Proxy = index, Text = "127.0.0.1:1", EndPoint =
+                new(IPAddress.Loopback, 1), Place = Here }];
         _binds.AddRange(binds);
         var p = new ProxyConfig
         {
-            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, Place = Here, Servers = own, Binds = binds,
+            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, Place = Here, Servers =
+                own, Binds = binds,
             Logs = Logs, Timeouts = new TimeoutsConfig { Client = 20_000, Server = 20_000, Connect = 1000 },
         };
         _proxies.Add(more is null ? p : more(p));
@@ -50,7 +54,8 @@ internal sealed class ModelBuilder(string log, string socket)
     {
         var s = new ServerConfig
         {
-            Index = 0, Proxy = 0, Id = 0, Name = name, Host = "127.0.0.1", Port = port, Address = IPAddress.Loopback, Place = Here,
+            Index = 0, Proxy = 0, Id = 0, Name = name, Host = "127.0.0.1", Port = port, Address =
+                IPAddress.Loopback, Place = Here,
         };
         return more is null ? s : more(s);
     }
@@ -80,7 +85,8 @@ internal sealed class ControlRig : IDisposable
         _counters = new Counters(2, config.Proxies.Count, config.Servers.Count, config.Binds.Count);
         State = new BalancerState(config, _counters, _table, 2);
         var options = new ControlOptions { Name = "HAProxy", MaxConn = maxConn };
-        Plane = new ControlPlane(State, [.. config.Servers.Select(s => s.Address)], more is null ? options : more(options));
+        Plane =
+            new ControlPlane(State, [.. config.Servers.Select(s => s.Address)], more is null ? options : more(options));
     }
 
     public BalancerState State { get; }
@@ -112,7 +118,8 @@ internal sealed class HaproxyRig : IDisposable
         string program = Buoy.Tests.SharedData.RequireProgram("haproxy");
         string file = scratch["haproxy.cfg"];
         File.WriteAllText(file, config);
-        _process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, ["-db", "-f", file])
+        _process =
+            System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, ["-db", "-f", file])
         {
             RedirectStandardError = true, RedirectStandardOutput = true,
         })!;
@@ -121,7 +128,8 @@ internal sealed class HaproxyRig : IDisposable
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();
         Assert.True(
-            SpinWait.SpinUntil(() => _process.HasExited || File.Exists(socket), TimeSpan.FromSeconds(15)) && !_process.HasExited,
+            SpinWait.SpinUntil(() => _process.HasExited || File.Exists(socket), TimeSpan.FromSeconds(15))
+                && !_process.HasExited,
             "haproxy did not start on the test's configuration");
     }
 

@@ -87,19 +87,22 @@ internal sealed class LogListener : IDisposable
             }
             catch (SocketException e)
             {
-                throw new InvalidOperationException($"no log line with '{text}' came; there were:\n{string.Concat(Lines)}", e);
+                throw new InvalidOperationException(
+                    $"no log line with '{text}' came; there were:\n{string.Concat(Lines)}", e);
             }
         }
     }
 
     /// <summary>Priority and text of the lines so far, without date and pid; times of checks made equal.</summary>
     public IReadOnlyList<string> Comparable() => [.. Lines.Select(l => Regex.Replace(
-        Regex.Replace(l, @"^(<\d+>)\w{3} [ \d]\d \d\d:\d\d:\d\d haproxy\[\d+\]: ", "$1"), @"duration: \d+ms", "duration: Nms"))];
+        Regex.Replace(l, @"^(<\d+>)\w{3} [ \d]\d \d\d:\d\d:\d\d haproxy\[\d+\]: ", "$1"), @"duration: \d+ms",
+            "duration: Nms"))];
 
     public void Dispose() => _socket.Dispose();
 }
 
-/// <summary>A server to check: answers HTTP with a status line, or nothing at all; can go down and come back on its port.</summary>
+/// <summary>A server to check: answers HTTP with a status line, or nothing at all; can go down and come back on its
+/// port.</summary>
 internal sealed class TestServer : IDisposable
 {
     private TcpListener? _listener;
@@ -172,7 +175,8 @@ internal static class CliClient
 {
     public static string Ask(string path, string command)
     {
-        using var s = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 15000 };
+        using var s =
+            new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 15000 };
         s.Connect(new UnixDomainSocketEndPoint(path));
         s.Send(Encoding.UTF8.GetBytes(command + "\n"));
         return ReadAll(s);

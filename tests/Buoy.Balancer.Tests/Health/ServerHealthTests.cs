@@ -96,11 +96,13 @@ public sealed class ServerHealthTests
     }
 
     /// <summary>
-    /// Whatever happens: a stopped server's counter is below rise, a running one's is not; states change only with an effect; a
+    /// Whatever happens: a stopped server's counter is below rise, a running one's is not; states change only with an
+    /// effect; a
     /// checked server comes up by rise passes and goes down by fall failures.
     /// </summary>
     [Fact]
-    public void AnyHistory_KeepsCounterAndStateInStep() => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 5], Gen.Int[0, 8].Array[0, 60]).Sample(
+    public void AnyHistory_KeepsCounterAndStateInStep() =>
+        Gen.Select(Gen.Int[1, 5], Gen.Int[1, 5], Gen.Int[0, 8].Array[0, 60]).Sample(
         (rise, fall, steps) =>
         {
             var h = New(rise, fall);

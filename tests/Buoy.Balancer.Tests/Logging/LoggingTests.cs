@@ -14,7 +14,8 @@ public sealed class LoggingTests
     private static readonly DateTimeOffset At = new(2026, 11, 2, 14, 2, 15, 67, TimeSpan.Zero);
     private static readonly SourcePlace Here = new("t", 1);
 
-    private static BalancerConfig Config(LogFormatKind format, ProxyMode mode = ProxyMode.Tcp, Func<ProxyConfig, ProxyConfig>? more = null) =>
+    private static BalancerConfig Config(
+        LogFormatKind format, ProxyMode mode = ProxyMode.Tcp, Func<ProxyConfig, ProxyConfig>? more = null) =>
         new ModelBuilder("/nowhere", "/nowhere")
             .Proxy("fnt", ProxyKind.Frontend, p => (more ?? (x => x))(p with { LogFormat = format, Mode = mode }))
             .Proxy("bck", ProxyKind.Backend, null, ModelBuilder.Server("srv1", 80))
@@ -23,12 +24,15 @@ public sealed class LoggingTests
     private static SessionLog Log(string termination = "--") => new()
     {
         Frontend = 0, Bind = 0, Backend = 1, Server = 0, Client = new(IPAddress.Parse("10.0.1.2"), 33313),
-        Local = new(IPAddress.Parse("10.0.1.1"), 443), Accepted = At, QueueMs = 0, ConnectMs = 1, TotalMs = 5007, BytesToClient = 212,
-        Termination = termination, BytesFromClient = 10, FrontendConnections = 3, ActiveConnections = 4, BackendConnections = 2,
+        Local = new(IPAddress.Parse("10.0.1.1"), 443), Accepted = At, QueueMs = 0, ConnectMs = 1, TotalMs =
+            5007, BytesToClient = 212,
+        Termination = termination, BytesFromClient = 10, FrontendConnections = 3, ActiveConnections =
+            4, BackendConnections = 2,
         ServerConnections = 1,
     };
 
-    private static string Local(string format) => At.ToLocalTime().ToString(format, System.Globalization.CultureInfo.InvariantCulture);
+    private static string Local(string format) =>
+        At.ToLocalTime().ToString(format, System.Globalization.CultureInfo.InvariantCulture);
 
     [Fact]
     public void TcpLine_IsTheManuals() => Assert.Equal(
@@ -40,7 +44,8 @@ public sealed class LoggingTests
         $"10.0.1.2:33313 [{Local("dd/MMM/yyyy:HH:mm:ss.fff")}] fnt bck/<NOSRV> -1/-1/0 0 SC 4/3/2/1/+2 0/1",
         SessionLine.Format(Config(LogFormatKind.Tcp), Log("SC") with
         {
-            Server = -1, QueueMs = -1, ConnectMs = -1, TotalMs = 0, BytesToClient = 0, Retries = 2, Redispatched = true, BackendQueue = 1,
+            Server = -1, QueueMs = -1, ConnectMs = -1, TotalMs = 0, BytesToClient = 0, Retries = 2, Redispatched =
+                true, BackendQueue = 1,
         }));
 
     [Fact]
@@ -56,14 +61,16 @@ public sealed class LoggingTests
         " fnt fnt/<NOSRV> -1/-1/-1/-1/0 400 0 - - PR-- 4/3/2/1/0 0/0 \"<BADREQ>\"",
         SessionLine.Format(Config(LogFormatKind.Http, ProxyMode.Http), Log("PR--") with
         {
-            Backend = -1, Server = -1, RequestMs = -1, QueueMs = -1, ConnectMs = -1, ResponseMs = -1, TotalMs = 0, Status = 400, BytesToClient = 0,
+            Backend = -1, Server = -1, RequestMs = -1, QueueMs = -1, ConnectMs = -1, ResponseMs = -1, TotalMs =
+                0, Status = 400, BytesToClient = 0,
         }));
 
     [Theory]
     [InlineData(ProxyMode.Tcp, "TCP")]
     [InlineData(ProxyMode.Http, "HTTP")]
     public void DefaultLine_SaysFromWhereToWhere(ProxyMode mode, string name) => Assert.Equal(
-        $"Connect from 10.0.1.2:33313 to 10.0.1.1:443 (fnt/{name})", SessionLine.Format(Config(LogFormatKind.None, mode), Log()));
+        $"Connect from 10.0.1.2:33313 to 10.0.1.1:443 (fnt/{name})",
+            SessionLine.Format(Config(LogFormatKind.None, mode), Log()));
 
     [Theory]
     [InlineData("rfc3164", null, @"^<149>Nov  2 \d\d:02:15 haproxy\[7\]: hello\n$")]
@@ -77,7 +84,9 @@ public sealed class LoggingTests
     [InlineData("raw", null, "^hello\n$")]
     public void Header_OfEveryFormat_IsHaproxys(string format, string? host, string pattern)
     {
-        var t = new LogTarget(new LogTargetConfig("/nowhere", format, 18, 7, 0, 1024, Here), new LogIdentity("haproxy", host, 7));
+        var t =
+            new LogTarget(
+                new LogTargetConfig("/nowhere", format, 18, 7, 0, 1024, Here), new LogIdentity("haproxy", host, 7));
         Assert.Matches(pattern, t.Line(5, At, "hello"));
     }
 
@@ -112,7 +121,8 @@ public sealed class LoggingTests
         using var log = new LogListener(d["a"]);
         var config = new ModelBuilder(d["a"], d["s"])
             .Proxy("f", ProxyKind.Frontend, p => p with { LogFormat = LogFormatKind.Tcp, DontLogNull = true })
-            .Proxy("g", ProxyKind.Frontend, p => p with { LogFormat = LogFormatKind.Tcp, DontLogNormal = true }).Build();
+            .Proxy("g", ProxyKind.Frontend, p => p with { LogFormat = LogFormatKind.Tcp, DontLogNormal = true })
+                .Build();
         using (var sink = new LogSink(config, new LogIdentity("t", null, 1)))
         {
             sink.Open();
@@ -170,9 +180,13 @@ public sealed class LoggingTests
     [Fact]
     public void Udp_AndLongLines_AreSentAndCut()
     {
-        using var s = new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 15000 };
+        using var s =
+            new Socket(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp) { ReceiveTimeout = 15000 };
         s.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        using var t = new LogTarget(new LogTargetConfig(s.LocalEndPoint!.ToString()!, "raw", 16, 7, 0, 80, Here), new LogIdentity("t", null, 1));
+        using var t =
+            new LogTarget(
+                new LogTargetConfig(s.LocalEndPoint!.ToString()!, "raw", 16, 7, 0, 80, Here),
+                    new LogIdentity("t", null, 1));
         Assert.Null(t.Connect());
         Assert.True(t.Send(5, At, new string('x', 500), 0));
         var buffer = new byte[1000];
@@ -182,7 +196,8 @@ public sealed class LoggingTests
     [Fact]
     public void Target_OfAnUnknownKind_IsRefusedByName()
     {
-        using var t = new LogTarget(new LogTargetConfig("ring@x", "raw", 16, 7, 0, 80, Here), new LogIdentity("t", null, 1));
+        using var t =
+            new LogTarget(new LogTargetConfig("ring@x", "raw", 16, 7, 0, 80, Here), new LogIdentity("t", null, 1));
         Assert.Contains("ring@x", t.Connect());
     }
 }

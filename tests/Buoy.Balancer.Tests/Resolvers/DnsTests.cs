@@ -51,7 +51,8 @@ internal sealed class ScriptedDns : IDisposable
         foreach (var a in addresses)
         {
             byte[] data = a.GetAddressBytes();
-            m.AddRange([0xC0, 12, 0, (byte)(data.Length == 4 ? 1 : 28), 0, 1, 0, 0, 0, 9, 0, (byte)data.Length, .. data]);
+            m.AddRange(
+                [0xC0, 12, 0, (byte)(data.Length == 4 ? 1 : 28), 0, 1, 0, 0, 0, 9, 0, (byte)data.Length, .. data]);
         }
 
         return [.. m];
@@ -116,7 +117,8 @@ public sealed class DnsMessageTests
 
     [Fact]
     public void Query_ForAName_IsWhatHaproxySends() => Assert.Equal(
-        "123401000001000000000001" + "0B" + Convert.ToHexString("kube-mast01"u8) + "0000010001" + "0000290200000000000000",
+        "123401000001000000000001" + "0B" + Convert.ToHexString("kube-mast01"u8) + "0000010001"
+            + "0000290200000000000000",
         Convert.ToHexString(Query));
 
     [Fact]
@@ -166,7 +168,9 @@ public sealed class DnsMessageTests
     {
         byte[] good = ScriptedDns.Answer(Query, 0, IPAddress.Parse("192.0.2.1"));
         byte[] mixed = [.. good.Select((b, i) => i < noise.Length && noise[i] > 200 ? noise[i] : b)];
-        foreach (byte[] m in (byte[][])[noise, mixed, good[..Math.Min(noise.Length, good.Length)], [.. good[..12], .. noise]])
+        foreach (
+            byte[] m in (
+                byte[][])[noise, mixed, good[..Math.Min(noise.Length, good.Length)], [.. good[..12], .. noise]])
         {
             var a = DnsMessage.Read(m, "kube-mast01", DnsType.A);
             Assert.True(a.Addresses.Count == 0 || a.Outcome == DnsOutcome.Valid);
@@ -178,8 +182,11 @@ public sealed class ResolutionTests
 {
     private static readonly ResolversConfig Section = new()
     {
-        Name = "dns", Place = new SourcePlace("t", 1), NameServers = [("a", new(IPAddress.Loopback, 53)), ("b", new(IPAddress.Loopback, 54))],
-        ResolveRetries = 3, TimeoutRetry = 300, TimeoutResolve = 1000, HoldNx = 5000, HoldTimeout = 2000, HoldObsolete = 4000,
+        Name = "dns", Place =
+            new SourcePlace("t", 1),
+                NameServers = [("a", new(IPAddress.Loopback, 53)), ("b", new(IPAddress.Loopback, 54))],
+        ResolveRetries = 3, TimeoutRetry = 300, TimeoutResolve = 1000, HoldNx = 5000, HoldTimeout =
+            2000, HoldObsolete = 4000,
     };
 
     private static DnsAnswer Good(string a) => new(DnsOutcome.Valid, [IPAddress.Parse(a)], false);
@@ -254,7 +261,8 @@ public sealed class ResolverScenarioTests
     private static ModelBuilder Model(Scratch d, IPEndPoint dns, int port) => new ModelBuilder(d["olog"], d["os"])
         .Resolvers(new ResolversConfig
         {
-            Name = "dns", Place = new SourcePlace("t", 1), NameServers = [("n1", dns)], ResolveRetries = 2, TimeoutRetry = 150,
+            Name = "dns", Place = new SourcePlace("t", 1), NameServers = [("n1", dns)], ResolveRetries =
+                2, TimeoutRetry = 150,
             TimeoutResolve = 200, HoldValid = 200, HoldNx = 300, HoldRefused = 300, HoldOther = 300, HoldTimeout = 300,
         })
         .Proxy("b", ProxyKind.Backend, null,
@@ -311,7 +319,8 @@ public sealed class ResolverScenarioTests
             seen = log.Lines.Count;
         }
 
-        void Healthy() => CliClient.AskUntil(socket, "show stat b 4 1", t => t.Contains(",UP,", StringComparison.Ordinal));
+        void Healthy() =>
+            CliClient.AskUntil(socket, "show stat b 4 1", t => t.Contains(",UP,", StringComparison.Ordinal));
         Wait("thanks to valid DNS answer");
         Healthy();
         dns["aa"] = "127.0.0.2";
@@ -344,9 +353,11 @@ public sealed class ResolverScenarioTests
         var model = new ModelBuilder(d["olog"], d["os"])
             .Resolvers(new ResolversConfig
             {
-                Name = "dns", Place = new SourcePlace("t", 1), NameServers = [("n1", dns.Address)], TimeoutResolve = 60_000,
+                Name = "dns", Place = new SourcePlace("t", 1), NameServers = [("n1", dns.Address)], TimeoutResolve =
+                    60_000,
             })
-            .Proxy("b", ProxyKind.Backend, null, ModelBuilder.Named("s1", "pair", 80), ModelBuilder.Named("s2", "pair", 80));
+            .Proxy("b", ProxyKind.Backend, null, ModelBuilder.Named("s1", "pair", 80),
+                ModelBuilder.Named("s2", "pair", 80));
         using var rig = new ControlRig(model.Build()).Start();
         log.WaitFor("Server b/s2 administratively READY");
         string state = CliClient.Ask(d["os"], "show servers state");
@@ -365,7 +376,8 @@ public sealed class ResolverScenarioTests
         dns["aa"] = "garbage";
         using var log = new LogListener(d["olog"]);
         using var rig = new ControlRig(Model(d, dns.Address, 80).Build()).Start();
-        CliClient.AskUntil(d["os"], "show resolvers", t => System.Text.RegularExpressions.Regex.IsMatch(t, @"invalid: +[1-9]"));
+        CliClient.AskUntil(
+            d["os"], "show resolvers", t => System.Text.RegularExpressions.Regex.IsMatch(t, @"invalid: +[1-9]"));
         Assert.Contains(" - 0 32 ", CliClient.Ask(d["os"], "show servers state"));
     }
 }

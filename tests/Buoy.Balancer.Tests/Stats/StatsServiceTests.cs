@@ -25,7 +25,8 @@ public sealed class StatsServiceTests
         })
         .Build();
 
-    private static (string Head, string Body, bool Close) Ask(ControlRig rig, string target, params KeyValuePair<string, string>[] headers) =>
+    private static (string Head, string Body, bool Close) Ask(
+        ControlRig rig, string target, params KeyValuePair<string, string>[] headers) =>
         Ask(rig, "GET", target, headers);
 
     private static (string Head, string Body, bool Close) Ask(
@@ -54,7 +55,8 @@ public sealed class StatsServiceTests
         Assert.Equal(sample.Replace("\r", "").TrimEnd(), (head + body).Replace("\r", "").TrimEnd());
         Assert.StartsWith("HTTP/1.1 401", Ask(rig, "/", new KeyValuePair<string, string>(
             "authorization", "Basic " + Convert.ToBase64String("admin:wrong"u8))).Head);
-        Assert.StartsWith("HTTP/1.1 401", Ask(rig, "/", new KeyValuePair<string, string>("authorization", "Basic !!")).Head);
+        Assert.StartsWith("HTTP/1.1 401", Ask(rig, "/", new KeyValuePair<string, string>("authorization", "Basic !!"))
+            .Head);
     }
 
     [Fact]
@@ -71,9 +73,12 @@ public sealed class StatsServiceTests
 
         // The sample's checks have run, and so has a session.
         int[] vary = [36, 38, 65, 56];
-        Assert.Equal(sample.Skip(1).Where(l => l.Length > 0).Select(Holes), lines.Skip(1).Where(l => l.Length > 0).Select(Holes));
+        Assert.Equal(
+            sample.Skip(1).Where(l => l.Length > 0).Select(Holes), lines.Skip(1).Where(l => l.Length > 0)
+                .Select(Holes));
 
-        string Holes(string line) => string.Concat(line.Split(',').Select((c, i) => vary.Contains(i) ? '?' : c.Length > 0 ? 'x' : '-'));
+        string Holes(string line) =>
+            string.Concat(line.Split(',').Select((c, i) => vary.Contains(i) ? '?' : c.Length > 0 ? 'x' : '-'));
     }
 
     [Theory]
@@ -95,12 +100,16 @@ public sealed class StatsServiceTests
     public void Page_ShowsEveryObjectAndFollowsItsSettings()
     {
         using var d = new Scratch();
-        var stats = new StatsConfig { Uri = "/s?x", Refresh = 7, ShowNode = true, ShowLegends = true, ShowDescription = "<our> site" };
+        var stats =
+            new StatsConfig { Uri = "/s?x", Refresh = 7, ShowNode = true, ShowLegends =
+                true, ShowDescription = "<our> site" };
         using var rig = new ControlRig(Seed(d, stats)).Start();
         var (head, body, _) = Ask(rig, "/s?x");
         Assert.Contains("content-type: text/html", head);
         Assert.Contains("refresh: 7\r\n", head);
-        foreach (string name in (string[])["kubernetes-apiserver-https", "kube-mast02", "Backend", "127.0.0.1:6443", "&lt;our&gt; site"])
+        foreach (
+            string name in (
+                string[])["kubernetes-apiserver-https", "kube-mast02", "Backend", "127.0.0.1:6443", "&lt;our&gt; site"])
         {
             Assert.Contains(name, body);
         }
@@ -119,7 +128,8 @@ public sealed class StatsServiceTests
     {
         using var d = new Scratch();
         using var rig = new ControlRig(
-            Seed(d, new StatsConfig { Uri = "/", HideVersion = true, Scopes = ["."] }), more: o => o with { Version = "9.8.7-x" }).Start();
+            Seed(d, new StatsConfig { Uri = "/", HideVersion = true, Scopes = ["."] }), more: o =>
+                o with { Version = "9.8.7-x" }).Start();
         string body = Ask(rig, "/").Body;
         Assert.DoesNotContain("9.8.7-x", body);
         Assert.DoesNotContain("kube-mast01", body);

@@ -24,20 +24,27 @@ public static class CliCommands
     /// <summary>Suggestions at most after an unknown command.</summary>
     private const int MaxSuggestions = 5;
 
-    private sealed record Command(string Words, string Usage, string Help, CliLevel Level, Func<CliContext, string[], CliReply> Run)
+    private sealed record Command(
+        string Words, string Usage, string Help, CliLevel Level, Func<CliContext, string[], CliReply> Run)
     {
         public string[] Path { get; } = Words.Split(' ');
     }
 
     private static readonly Command[] All =
     [
-        New("clear counters", "clear counters [all]", "clear max statistics counters (or all counters)", CliLevel.Operator, CliSet.ClearCounters),
-        New("disable frontend", "disable frontend <frontend>", "temporarily disable specific frontend", CliLevel.Admin, CliSet.DisableFrontend),
-        New("disable health", "disable health", "disable health checks", CliLevel.Admin, (c, w) => CliSet.Health(c, w, false)),
-        New("disable server", "disable server (DEPRECATED)", "disable a server for maintenance (use 'set server' instead)",
+        New("clear counters", "clear counters [all]", "clear max statistics counters (or all counters)",
+            CliLevel.Operator, CliSet.ClearCounters),
+        New("disable frontend", "disable frontend <frontend>", "temporarily disable specific frontend", CliLevel.Admin,
+            CliSet.DisableFrontend),
+        New("disable health", "disable health", "disable health checks", CliLevel.Admin, (c, w) =>
+            CliSet.Health(c, w, false)),
+        New("disable server", "disable server (DEPRECATED)",
+            "disable a server for maintenance (use 'set server' instead)",
             CliLevel.Admin, (c, w) => CliSet.Server(c, ["", "", At(w, 2), "state", "maint"])),
-        New("enable frontend", "enable frontend <frontend>", "re-enable specific frontend", CliLevel.Admin, CliSet.EnableFrontend),
-        New("enable health", "enable health", "enable health checks", CliLevel.Admin, (c, w) => CliSet.Health(c, w, true)),
+        New("enable frontend", "enable frontend <frontend>", "re-enable specific frontend", CliLevel.Admin,
+            CliSet.EnableFrontend),
+        New("enable health", "enable health", "enable health checks", CliLevel.Admin, (c, w) =>
+            CliSet.Health(c, w, true)),
         New("enable server", "enable server  (DEPRECATED)", "enable a disabled server (use 'set server' instead)",
             CliLevel.Admin, (c, w) => CliSet.EnableServer(c, w)),
         New("get weight", "get weight <bk>/<srv>", "report a server's current weight", CliLevel.User, CliSet.GetWeight),
@@ -49,34 +56,48 @@ public static class CliCommands
             CliLevel.Admin, CliSet.MaxConnGlobal),
         New("set maxconn server", "set maxconn server <bk>/<srv>", "change a server's maxconn setting",
             CliLevel.Admin, CliSet.MaxConnServer),
-        New("set server", "set server <bk>/<srv> [opts]", "change a server's state, weight, address or name", CliLevel.Admin, CliSet.Server),
-        New("set severity-output", "set severity-output [none|number|string]", "set presence of severity level in feedback information",
+        New("set server", "set server <bk>/<srv> [opts]", "change a server's state, weight, address or name",
+            CliLevel.Admin, CliSet.Server),
+        New("set severity-output", "set severity-output [none|number|string]",
+            "set presence of severity level in feedback information",
             CliLevel.User, CliSet.SeverityOutput),
         New("set timeout", "set timeout [cli] <delay>", "change a timeout setting", CliLevel.User, CliSet.Timeout),
         New("set weight", "set weight <bk>/<srv>  (DEPRECATED)", "change a server's weight (use 'set server' instead)",
             CliLevel.Admin, (c, w) => CliSet.Server(c, ["", "", At(w, 2), "weight", At(w, 3)])),
-        New("show activity", "show activity", "show per-shard activity stats (for support/developers)", CliLevel.Operator, CliShow.Activity),
-        New("show backend", "show backend", "list backends in the current running config", CliLevel.User, CliShow.Backend),
-        New("show cli level", "show cli level", "display the level of the current CLI session", CliLevel.User, CliShow.Level),
+        New("show activity", "show activity", "show per-shard activity stats (for support/developers)",
+            CliLevel.Operator, CliShow.Activity),
+        New("show backend", "show backend", "list backends in the current running config", CliLevel.User,
+            CliShow.Backend),
+        New("show cli level", "show cli level", "display the level of the current CLI session", CliLevel.User,
+            CliShow.Level),
         New("show cli sockets", "show cli sockets", "dump list of cli sockets", CliLevel.User, CliShow.Sockets),
-        New("show env", "show env [var]", "dump environment variables known to the process", CliLevel.Operator, CliShow.Environment),
-        New("show errors", "show errors [<px>] [request|response]", "report last request and/or response errors for each proxy",
+        New("show env", "show env [var]", "dump environment variables known to the process", CliLevel.Operator,
+            CliShow.Environment),
+        New("show errors", "show errors [<px>] [request|response]",
+            "report last request and/or response errors for each proxy",
             CliLevel.Operator, CliShow.Errors),
-        New("show info", "show info [desc|json|typed|float]*", "report information about the running process", CliLevel.User, CliShow.Info),
+        New("show info", "show info [desc|json|typed|float]*", "report information about the running process",
+            CliLevel.User, CliShow.Info),
         New("show pools", "show pools", "report information about the memory usage", CliLevel.User, CliShow.Pools),
-        New("show resolvers", "show resolvers [id]", "dumps counters from all resolvers section and associated name servers",
+        New("show resolvers", "show resolvers [id]",
+            "dumps counters from all resolvers section and associated name servers",
             CliLevel.User, CliShow.Resolvers),
-        New("show servers conn", "show servers conn [<backend>]", "dump server connections status (all or for a single backend)",
+        New("show servers conn", "show servers conn [<backend>]",
+            "dump server connections status (all or for a single backend)",
             CliLevel.User, CliShow.ServersConn),
-        New("show servers state", "show servers state [<backend>]", "dump volatile server information (all or for a single backend)",
+        New("show servers state", "show servers state [<backend>]",
+            "dump volatile server information (all or for a single backend)",
             CliLevel.User, CliShow.ServersState),
         New("show sess", "show sess", "report the current sessions of each proxy", CliLevel.Operator, CliShow.Sessions),
-        New("show stat", "show stat [desc|json|no-maint|typed|up]*", "report counters for each proxy and server", CliLevel.User, CliShow.Stat),
+        New("show stat", "show stat [desc|json|no-maint|typed|up]*", "report counters for each proxy and server",
+            CliLevel.User, CliShow.Stat),
         New("show version", "show version", "show version of the current process", CliLevel.User, CliShow.Version),
-        New("shutdown frontend", "shutdown frontend <frontend>", "stop a specific frontend", CliLevel.Admin, CliSet.ShutdownFrontend),
+        New("shutdown frontend", "shutdown frontend <frontend>", "stop a specific frontend", CliLevel.Admin,
+            CliSet.ShutdownFrontend),
         New("shutdown sessions server", "shutdown sessions server <bk>/<srv>", "kill sessions on a server",
             CliLevel.Admin, CliSet.ShutdownSessions),
-        New("user", "user", "lower the level of the current CLI session to user", CliLevel.User, (c, _) => Lower(c, CliLevel.User)),
+        New("user", "user", "lower the level of the current CLI session to user", CliLevel.User, (c, _) =>
+            Lower(c, CliLevel.User)),
         New("help", "help [<command>]", "list matching or all commands", CliLevel.User, (_, w) => Help(w)),
         New("prompt", "prompt", "toggle interactive mode with prompt", CliLevel.User, (c, _) => Prompt(c)),
         New("quit", "quit", "disconnect", CliLevel.User, (_, _) => CliReply.Done),
@@ -87,7 +108,9 @@ public static class CliCommands
     /// <summary>Runs one command.</summary>
     public static CliReply Run(CliContext context, string[] words)
     {
-        var found = All.FirstOrDefault(c => words.Length >= c.Path.Length && c.Path.AsSpan().SequenceEqual(words.AsSpan(0, c.Path.Length)));
+        var found =
+            All.FirstOrDefault(
+                c => words.Length >= c.Path.Length && c.Path.AsSpan().SequenceEqual(words.AsSpan(0, c.Path.Length)));
         if (found is null)
         {
             return CliReply.Error(Unknown(words).TrimEnd('\n'));
@@ -96,7 +119,8 @@ public static class CliCommands
         return context.Session.Level < found.Level ? CliReply.Error("Permission denied") : found.Run(context, words);
     }
 
-    private static Command New(string words, string usage, string help, CliLevel level, Func<CliContext, string[], CliReply> run) =>
+    private static Command New(
+        string words, string usage, string help, CliLevel level, Func<CliContext, string[], CliReply> run) =>
         new(words, usage, help, level, run);
 
     private static string At(string[] words, int i) => i < words.Length ? words[i] : "";
@@ -149,7 +173,8 @@ public static class CliCommands
         }
 
         return [.. All.Select(c => (Command: c, Distance: Distance(c.Path, words)))
-            .Where(x => x.Distance <= Math.Max(2, x.Command.Words.Length / 3)).OrderBy(x => x.Distance).Take(MaxSuggestions)
+            .Where(x => x.Distance <= Math.Max(2, x.Command.Words.Length / 3)).OrderBy(x => x.Distance)
+                .Take(MaxSuggestions)
             .Select(x => x.Command)];
     }
 
@@ -164,7 +189,8 @@ public static class CliCommands
             row[0] = i;
             for (int j = 1; j <= b.Length; j++)
             {
-                row[j] = Math.Min(Math.Min(row[j - 1], previous[j]) + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                row[j] =
+                    Math.Min(Math.Min(row[j - 1], previous[j]) + 1, previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
             }
 
             previous = row;

@@ -40,7 +40,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         {
             if (BindOne(c) is { } error)
             {
-                errors.Add("Starting frontend GLOBAL: " + error);
+                errors.Add($"Binding [{c.Place}] for frontend GLOBAL: {error}");
             }
         }
 
@@ -91,7 +91,8 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         string a = c.Address;
         if (a.StartsWith("fd@", StringComparison.Ordinal))
         {
-            if (!int.TryParse(a.AsSpan(3), NumberStyles.None, CultureInfo.InvariantCulture, out int fd) || ControlSocket.Adopt(fd) < 0)
+            if (!int.TryParse(a.AsSpan(3), NumberStyles.None, CultureInfo.InvariantCulture, out int fd)
+                    || ControlSocket.Adopt(fd) < 0)
             {
                 return $"cannot use inherited descriptor [{a}]";
             }
@@ -114,14 +115,15 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         int tcp = ControlSocket.ListenTcp(at, 10);
         if (tcp < 0)
         {
-            return $"cannot bind socket ({ControlSocket.ErrorText(-tcp)}) [{at}]";
+            return $"cannot bind socket ({ControlSocket.ErrorText(-tcp)}) for [{at}]";
         }
 
         _listeners.Add(new Listener(tcp, c, null));
         return null;
     }
 
-    /// <summary>Binds beside the path and renames, so that there is a socket at the path at every moment of a restart.</summary>
+    /// <summary>Binds beside the path and renames, so that there is a socket at the path at every moment of a
+    /// restart.</summary>
     private string? BindUnix(StatsSocketConfig c, string path)
     {
         string temporary = string.Create(CultureInfo.InvariantCulture, $"{path}.{plane.Options.Pid}.tmp");
@@ -188,7 +190,8 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
             return number;
         }
 
-        var entry = File.Exists(file) ? File.ReadLines(file).Select(l => l.Split(':')).FirstOrDefault(f => f[0] == name) : null;
+        var entry =
+            File.Exists(file) ? File.ReadLines(file).Select(l => l.Split(':')).FirstOrDefault(f => f[0] == name) : null;
         return entry is { Length: > 2 } && int.TryParse(entry[2], out int id) ? id : -2;
     }
 
@@ -201,7 +204,9 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         }
 
         int colon = a.LastIndexOf(':');
-        if (colon < 0 || !ushort.TryParse(a.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        if (colon < 0
+                || !ushort.TryParse(
+                    a.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
         {
             return null;
         }
@@ -222,7 +227,9 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
                 return;
             }
 
-            var level = l.Config.Level switch { "admin" => CliLevel.Admin, "operator" => CliLevel.Operator, _ => CliLevel.User };
+            var level =
+                l.Config.Level switch { "admin" => CliLevel.Admin, "operator" => CliLevel.Operator, _ =>
+                    CliLevel.User };
             var s = new CliSession(loop, plane, fd, level);
             _sessions.Add(s);
             s.Begin();

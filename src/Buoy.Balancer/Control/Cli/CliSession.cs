@@ -4,7 +4,8 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Control.Cli;
 
 /// <summary>
-/// One connection to a stats socket (management manual 9.3). Without <c>prompt</c> the lines that came are answered and the
+/// One connection to a stats socket (management manual 9.3). Without <c>prompt</c> the lines that came are answered
+/// and the
 /// connection closes; with it, each is answered and a prompt follows. An empty line ends every answer.
 /// </summary>
 public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLevel level)
@@ -157,7 +158,8 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
         var reply = CliCommands.Run(new CliContext(plane, this), words);
         if (reply.Text.Length > 0 && reply.Severity is { } s && SeverityOutput != "none")
         {
-            answer.Append(SeverityOutput == "number" ? FormattableString.Invariant($"[{s}]: ") : $"[{SeverityName(s)}]: ");
+            answer.Append(
+                SeverityOutput == "number" ? FormattableString.Invariant($"[{s}]: ") : $"[{SeverityName(s)}]: ");
         }
 
         answer.Append(reply.Text).Append('\n').Append(_prompt ? "> " : "");
@@ -165,7 +167,8 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
     }
 
     private static string SeverityName(int s) =>
-        s switch { 0 => "EMERG", 1 => "ALERT", 2 => "CRIT", 3 => "ERR", 4 => "WARNING", 5 => "NOTICE", 6 => "INFO", _ => "DEBUG" };
+        s switch { 0 => "EMERG", 1 => "ALERT", 2 => "CRIT", 3 => "ERR", 4 => "WARNING", 5 => "NOTICE", 6 => "INFO", _ =>
+            "DEBUG" };
 
     private void Write()
     {
@@ -210,7 +213,8 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
 /// <summary>Splits a line of the runtime API into commands and words.</summary>
 public static class CliParser
 {
-    /// <summary>Commands lie between ';', words between blanks; a backslash takes the next character as it is.</summary>
+    /// <summary>Commands lie between ';', words between blanks; a backslash takes the next character as it
+    /// is.</summary>
     public static IReadOnlyList<string[]> Split(string line)
     {
         var commands = new List<string[]>();

@@ -10,8 +10,9 @@ namespace Buoy.Balancer.Control.Cli;
 /// <summary>The commands that change something (management manual 9.3).</summary>
 internal static class CliSet
 {
-    private const string Usage = "usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | " +
-        "check-addr | check-port | fqdn | health | ssl | state | weight";
+    private const string Usage =
+        "usage: set server <backend>/<server> addr | agent | agent-addr | agent-port | agent-send | " +
+            "check-addr | check-port | fqdn | health | ssl | state | weight";
 
     private const int Warning = 4;
 
@@ -44,7 +45,8 @@ internal static class CliSet
             case "agent" or "agent-addr" or "agent-port" or "agent-send":
                 return CliReply.Error("agent checks are not enabled on this server.");
             case "ssl":
-                return CliReply.Error("'set server <srv> ssl' cannot be set.  default-server should define ssl settings");
+                return CliReply.Error(
+                    "'set server <srv> ssl' cannot be set.  default-server should define ssl settings");
             default:
                 return CliReply.Error(Usage);
         }
@@ -78,7 +80,8 @@ internal static class CliSet
         return CliReply.Done;
     }
 
-    public static CliReply GetWeight(CliContext c, string[] words) => FindServer(c, At(words, 2), out var s, out var error)
+    public static CliReply GetWeight(CliContext c, string[] words) =>
+        FindServer(c, At(words, 2), out var s, out var error)
         ? new CliReply(FormattableString.Invariant($"{s.UserWeight} (initial {s.Config.Weight})\n")) : error;
 
     public static CliReply MaxConnServer(CliContext c, string[] words)
@@ -138,7 +141,8 @@ internal static class CliSet
             return CliReply.Error("Expects an integer value.");
         }
 
-        if (!int.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out int n) || n > c.Plane.Options.MaxConn)
+        if (!int.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out int n)
+                || n > c.Plane.Options.MaxConn)
         {
             return CliReply.Error("Value out of range.");
         }
@@ -192,9 +196,12 @@ internal static class CliSet
         var k = c.Plane.State.Counters;
         Counter[] maxima =
         [
-            Counter.SessionsMax, Counter.QueueMax, Counter.QueueTimeMax, Counter.ConnectTimeMax, Counter.ResponseTimeMax, Counter.TotalTimeMax,
+            Counter.SessionsMax, Counter.QueueMax, Counter.QueueTimeMax, Counter.ConnectTimeMax,
+                Counter.ResponseTimeMax, Counter.TotalTimeMax,
         ];
-        Counter[] gauges = [Counter.SessionsCurrent, Counter.QueueCurrent, Counter.IdleConnections, Counter.LastSession, Counter.Count];
+        Counter[] gauges =
+            [Counter.SessionsCurrent, Counter.QueueCurrent, Counter.IdleConnections, Counter.LastSession,
+                Counter.Count];
         var chosen = all ? Enum.GetValues<Counter>().Except(gauges) : maxima;
         var entities = c.Plane.Proxies.SelectMany(p => (int[])[k.Frontend(p.Config.Index), k.Backend(p.Config.Index)])
             .Concat(c.Plane.Servers.Select(s => k.Server(s.Config.Index)))
@@ -331,7 +338,9 @@ internal static class CliSet
         }
 
         bool relative = value.EndsWith('%');
-        if (!long.TryParse(relative ? value[..^1] : value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long n))
+        if (!long.TryParse(
+                relative ? value[..^1] : value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+                    out long n))
         {
             // HAProxy's text as it is, without a line end of its own.
             return new CliReply("Empty weight string empty or preceded by garbage", 3);
@@ -339,7 +348,9 @@ internal static class CliSet
 
         if (relative ? n < 0 : n is < 0 or > 256)
         {
-            return CliReply.Error(relative ? "Relative weight must be positive." : "Absolute weight can only be between 0 and 256 inclusive.");
+            return CliReply.Error(
+                relative ? "Relative weight must be positive."
+                    : "Absolute weight can only be between 0 and 256 inclusive.");
         }
 
         s.UserWeight = (int)Math.Min(256, relative ? s.Config.Weight * n / 100 : n);
@@ -502,7 +513,8 @@ internal static class CliSet
     private static int? Delay(string text)
     {
         int digits = text.TakeWhile(char.IsAsciiDigit).Count();
-        if (digits == 0 || !long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out long n))
+        if (digits == 0
+                || !long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out long n))
         {
             return null;
         }

@@ -50,7 +50,8 @@ internal static class CliShow
     {
         var options = words.Skip(2).ToHashSet();
         return new CliReply(ProcessInfo.Print(
-            c.Plane.Info.Items(c.Plane.Situation(), EventLoop.Now), options.Contains("typed"), options.Contains("json"), options.Contains("desc")));
+            c.Plane.Info.Items(c.Plane.Situation(), EventLoop.Now), options.Contains("typed"),
+                options.Contains("json"), options.Contains("desc")));
     }
 
     /// <summary>show stat [domain proxy] [{iid|proxy} type sid] [typed|json] [up|no-maint].</summary>
@@ -84,7 +85,8 @@ internal static class CliShow
             rest.RemoveRange(0, 3);
         }
 
-        bool up = rest.Contains("up"), noMaintenance = rest.Contains("no-maint"), json = rest.Contains("json"), typed = rest.Contains("typed");
+        bool up = rest.Contains("up"), noMaintenance = rest.Contains("no-maint"), json =
+            rest.Contains("json"), typed = rest.Contains("typed");
         var s = new StringBuilder(json ? "[" : typed ? "" : StatFormats.CsvHeader());
         foreach (var r in c.Plane.Statistics.Rows(EventLoop.Now, c.Session.Level >= CliLevel.Operator))
         {
@@ -97,7 +99,11 @@ internal static class CliShow
 
             string status = r["status"] ?? "";
             if (r.Type == StatObject.Server
-                && ((up && (status.StartsWith("DOWN", StringComparison.Ordinal) || status.StartsWith("MAINT", StringComparison.Ordinal)))
+                && ((
+                    up
+                        && (
+                            status.StartsWith("DOWN", StringComparison.Ordinal)
+                                || status.StartsWith("MAINT", StringComparison.Ordinal)))
                     || (noMaintenance && status.StartsWith("MAINT", StringComparison.Ordinal))))
             {
                 continue;
@@ -128,20 +134,28 @@ internal static class CliShow
             return CliReply.Error("Can't find backend.");
         }
 
-        var s = new StringBuilder("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_iweight " +
-            "srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state srv_agent_state " +
-            "bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port srv_check_addr srv_agent_addr " +
-            "srv_agent_port\n");
+        var s =
+            new StringBuilder("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight " +
+            "srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state " +
+            "srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port " +
+            "srv_check_addr srv_agent_addr srv_agent_port\n");
         long now = EventLoop.Now;
         foreach (var v in backends.SelectMany(b => b.Servers))
         {
             var h = v.Health;
             int check = !v.Config.Check ? 0
                 : 2 | (v.CheckEnabled ? 4 : 0) | (h.InMaintenance ? 8 : 0) | (v.CheckRunning ? 1 : 0);
-            s.Append(FormattableString.Invariant($"{v.Backend.Config.Id} {v.Backend.Config.Name} {v.Config.Id} {v.Config.Name} "));
-            s.Append(FormattableString.Invariant($"{v.Address?.ToString() ?? "-"} {(int)h.State} {(int)h.Admin} {v.UserWeight} "));
-            s.Append(FormattableString.Invariant($"{v.Config.Weight} {(now - h.LastChange) / 1000} {(int)v.CheckStatus} "));
-            s.Append(FormattableString.Invariant($"{(int)v.CheckResult} {h.Health} {check} 0 0 0 {v.Fqdn ?? "-"} {v.Port} - 0 "));
+            s.Append(
+                FormattableString.Invariant(
+                    $"{v.Backend.Config.Id} {v.Backend.Config.Name} {v.Config.Id} {v.Config.Name} "));
+            s.Append(
+                FormattableString.Invariant(
+                    $"{v.Address?.ToString() ?? "-"} {(int)h.State} {(int)h.Admin} {v.UserWeight} "));
+            s.Append(
+                FormattableString.Invariant($"{v.Config.Weight} {(now - h.LastChange) / 1000} {(int)v.CheckStatus} "));
+            s.Append(
+                FormattableString.Invariant(
+                    $"{(int)v.CheckResult} {h.Health} {check} 0 0 0 {v.Fqdn ?? "-"} {v.Port} - 0 "));
             s.Append(FormattableString.Invariant($"{v.CheckPort} {v.CheckAddress?.ToString() ?? "-"} - 0\n"));
         }
 
@@ -158,13 +172,16 @@ internal static class CliShow
         var k = c.Plane.State.Counters;
         int shards = c.Plane.State.Shards;
         var s = new StringBuilder(FormattableString.Invariant(
-            $"# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim idle_cur idle_per_thr[{shards}]\n"));
+            $"# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim ") +
+            FormattableString.Invariant($"idle_cur idle_per_thr[{shards}]\n"));
         foreach (var v in backends.SelectMany(b => b.Servers))
         {
             int e = k.Server(v.Config.Index);
             long used = k.Sum(e, Counter.SessionsCurrent), idle = k.Sum(e, Counter.IdleConnections);
             long most = Math.Max(v.SessionsMax, used);
-            s.Append(FormattableString.Invariant($"{v.FullName} {v.Backend.Config.Id}/{v.Config.Id} {v.Address?.ToString() ?? "-"} {v.Port} "));
+            s.Append(
+                FormattableString.Invariant(
+                    $"{v.FullName} {v.Backend.Config.Id}/{v.Config.Id} {v.Address?.ToString() ?? "-"} {v.Port} "));
             s.Append(FormattableString.Invariant($"- 5000 {used} {most} {most} 0 {idle} -1 {idle}"));
             for (int i = 0; i < shards; i++)
             {
@@ -216,12 +233,17 @@ internal static class CliShow
         {
             if (p.Config.HasFrontend)
             {
-                s.Append(CultureInfo.InvariantCulture, $"fe={p.Config.Name} sessions={k.Sum(k.Frontend(p.Config.Index), Counter.SessionsCurrent)}\n");
+                s.Append(
+                    CultureInfo.InvariantCulture,
+                        $"fe={p.Config.Name} sessions={k.Sum(k.Frontend(p.Config.Index), Counter.SessionsCurrent)}\n");
             }
 
             foreach (var v in p.Servers)
             {
-                s.Append(CultureInfo.InvariantCulture, $"be={p.Config.Name} srv={v.Config.Name} sessions={k.Sum(k.Server(v.Config.Index), Counter.SessionsCurrent)}\n");
+                s.Append(
+                    CultureInfo.InvariantCulture,
+                        $"be={p.Config.Name} srv={v.Config.Name} ")
+                    .Append(CultureInfo.InvariantCulture, $"sessions={k.Sum(k.Server(v.Config.Index), Counter.SessionsCurrent)}\n");
             }
         }
 
@@ -232,7 +254,8 @@ internal static class CliShow
     {
         var g = GC.GetGCMemoryInfo();
         return new CliReply(FormattableString.Invariant(
-            $"Dumping memory usage.\n  - Managed heap : {g.HeapSizeBytes} bytes, {g.TotalCommittedBytes} committed\nTotal: 1 pools, {g.TotalCommittedBytes} bytes allocated, {g.HeapSizeBytes} used.\n"));
+            $"Dumping memory usage.\n  - Managed heap : {g.HeapSizeBytes} bytes, {g.TotalCommittedBytes} committed\n") +
+            FormattableString.Invariant($"Total: 1 pools, {g.TotalCommittedBytes} bytes allocated, {g.HeapSizeBytes} used.\n"));
     }
 
     public static CliReply Activity(CliContext c, string[] words)
@@ -240,7 +263,8 @@ internal static class CliShow
         var k = c.Plane.State.Counters;
         var s = new StringBuilder();
         s.Append(CultureInfo.InvariantCulture, $"thread_id: all (1..{c.Plane.State.Shards})\n");
-        s.Append(CultureInfo.InvariantCulture, $"date_now: {DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0:F3}\n");
+        s.Append(
+            CultureInfo.InvariantCulture, $"date_now: {DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0:F3}\n");
         foreach (var (name, counter) in ((string, Counter)[])[
             ("conns", Counter.ConnectionsTotal), ("sessions", Counter.SessionsTotal), ("requests", Counter.Requests)])
         {
@@ -272,7 +296,8 @@ internal static class CliShow
         return one is not null;
     }
 
-    private static string LevelName(CliLevel l) => l switch { CliLevel.Admin => "admin", CliLevel.Operator => "operator", _ => "user" };
+    private static string LevelName(CliLevel l) =>
+        l switch { CliLevel.Admin => "admin", CliLevel.Operator => "operator", _ => "user" };
 
     private static long Idle(Counters k, int shard, int entity) => Cell(k, shard, entity, Counter.IdleConnections);
 
