@@ -269,8 +269,8 @@ public sealed class ScenarioTests
         ulong first = 0;
         s.Loses = (from, _, m) =>
         {
-            first = first == 0 && m is RegularMessage { SenderId: 1 } r ? r.Seq : first;
-            return m is RegularMessage x && x.Seq == first && first != 0;
+            first = first == 0 && m is RegularMessage { SenderId: 1 } r && r.RingId == ring ? r.Seq : first;
+            return m is RegularMessage x && x.RingId == ring && x.Seq == first;
         };
         s.SendFrom(s.Node(1), safe: false);
         s.SendFrom(s.Node(1), safe: false);
