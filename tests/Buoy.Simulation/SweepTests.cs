@@ -109,7 +109,7 @@ public sealed class SweepTests(ITestOutputHelper output)
         }
 
         simulation.StartAll();
-        if (!simulation.RunUntil(simulation.IsOneRing, TotemLimits.MergeBackoff + 5000))
+        if (!simulation.RunUntil(simulation.IsOneRing, (2 * TotemLimits.MergeBackoff) + 5000))
         {
             return "E13: no common ring: " + string.Join(" ", simulation.Nodes.Select(n => $"{n.Id}:{n.Core!.State} {n.Ring} {n.Core.Members}"));
         }

@@ -27,6 +27,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
     private bool _resolving;
     private bool _suspect;
     private string? _lastFault;
+    private bool _lost;
+    private uint _lostAddress;
 
     /// <summary>This node's address; 0 while it has none.</summary>
     public uint Local { get; private set; }
@@ -99,7 +101,9 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         uint local = FindLocal(here, self);
         if (local == 0)
         {
-            Fault(had ? $"address {UdpEndpoint.Dotted(before)} is gone: waiting for it" : "no interface for this node yet: waiting for it");
+            Fault(had || _lost ? $"address {UdpEndpoint.Dotted(_lost ? _lostAddress : before)} is gone: waiting for it"
+                : "no interface for this node yet: waiting for it");
+            (_lost, _lostAddress) = had ? (true, before) : (_lost, _lostAddress);
             return;
         }
 
@@ -107,6 +111,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         {
             OpenSockets(local);
             _lastFault = null;
+            _lost = false;
             log(false, $"{(_multicast is null ? "unicast" : "multicast to " + _group)} on {new UdpEndpoint(local, Port)}");
         }
         catch (LinuxException e)
