@@ -7,7 +7,11 @@ namespace Buoy.Scheduler;
 /// <summary>Digests that are recorded with an operation's result.</summary>
 /// <param name="All">Attribute <c>op-digest</c>.</param>
 /// <param name="Restart">Attribute <c>op-restart-digest</c>; null where no parameter list was given.</param>
-public sealed record OperationDigests(string All, string? Restart);
+public sealed record OperationDigests(string All, string? Restart)
+{
+    /// <summary>Attribute <c>op-secure-digest</c>: without the secret parameters; null where none are named.</summary>
+    public string? Secure { get; init; }
+}
 
 /// <summary>
 /// Digests of an operation's definition (SCHEDULER 4.5): the scheduler compares what is recorded with what is configured,
@@ -29,9 +33,10 @@ public static class OperationDigest
     /// Attribute <c>op-force-restart</c>: names, between blanks, of the parameters that cannot be reloaded; null = the agent
     /// does not reload.
     /// </param>
+    /// <param name="secret">Attribute <c>op-secure-params</c>: names of parameters that copies of the CIB may hide.</param>
     public static OperationDigests All(
         IReadOnlyDictionary<string, string> resourceParameters, IReadOnlyDictionary<string, string> operationParameters,
-        long intervalMs, long timeoutMs, string? forceRestart = null)
+        long intervalMs, long timeoutMs, string? forceRestart = null, string? secret = null)
     {
         var all = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach ((string name, string value) in resourceParameters)
@@ -57,12 +62,19 @@ public static class OperationDigest
             restart = Digest(all.Where(p => names.Contains(p.Key)));
         }
 
+        string? secure = null;
+        if (secret is not null)
+        {
+            string[] names = secret.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            secure = Digest(all.Where(p => !names.Contains(p.Key)));
+        }
+
         if (intervalMs > 0)
         {
             all["CRM_meta_timeout"] = timeoutMs.ToString(CultureInfo.InvariantCulture);
         }
 
-        return new OperationDigests(Digest(all), restart);
+        return new OperationDigests(Digest(all), restart) { Secure = secure };
     }
 
     /// <summary>MD5 of a blank, the parameters as one XML element, and a newline.</summary>

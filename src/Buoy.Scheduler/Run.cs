@@ -39,6 +39,7 @@ internal sealed class Run
         {
             HasQuorum = quorum,
             DcId = (string?)cib.Attribute("dc-uuid"),
+            Sanitized = o.Sanitized,
             FeatureSet = (string?)cib.Attribute("crm_feature_set") ?? "",
         };
         if (options.RecheckBy is { } recheck)

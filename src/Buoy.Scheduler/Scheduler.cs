@@ -8,6 +8,9 @@ public sealed record SchedulerOptions
     /// <summary>Quorum, whatever the CIB says.</summary>
     public bool? HasQuorum { get; init; }
 
+    /// <summary>The CIB is a saved copy whose secret parameters may be hidden: they do not count as changed.</summary>
+    public bool Sanitized { get; init; }
+
     /// <summary>Take the CIB's <c>execution-date</c> as the time, where it has one.</summary>
     public bool UseExecutionDate { get; init; }
 }

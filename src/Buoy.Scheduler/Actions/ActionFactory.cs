@@ -84,18 +84,9 @@ internal sealed class ActionFactory(Cluster cluster)
 
     public PlannedAction Cancel(Resource resource, string task, long intervalMs, Node node, int? callId)
     {
-        string key = Key(resource, task, intervalMs);
-        PlannedAction? known = resource.Actions.Find(a => a.Task == "cancel" && a.Key == key && a.Node == node);
-        if (known is not null)
-        {
-            return known;
-        }
-
-        PlannedAction action = Register(
-            new PlannedAction(cluster.Actions.Count + 1, resource, "cancel", key, intervalMs, node) { CancelledTask = task });
-        resource.Actions.Add(action);
+        PlannedAction action = Plan(resource, task, node, optional: false, intervalMs);
+        action.TurnIntoCancel();
         action.Optional = false;
-        FillMeta(action, task);
         action.Meta["interval"] = intervalMs.ToString(CultureInfo.InvariantCulture);
         action.Meta["operation"] = task;
         if (callId is int id)
@@ -126,7 +117,7 @@ internal sealed class ActionFactory(Cluster cluster)
     {
         foreach (PlannedAction a in Enumerable.Reverse(resource.Actions))
         {
-            if (a.Task != task || a.IntervalMs != intervalMs)
+            if (a.PlannedTask != task || a.IntervalMs != intervalMs)
             {
                 continue;
             }

@@ -67,15 +67,14 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
             return;
         }
 
-        PlannedAction delete = actions.Plan(leaf, "lrm_delete", node, optional);
-        delete.ByCluster = true;
+        PlannedAction delete = actions.Plan(leaf, "delete", node, optional);
         if (!optional)
         {
             delete.Optional = false;
         }
 
-        orders.Add(leaf, "stop", leaf, "lrm_delete", OrderKinds.Sequence);
-        orders.Add(leaf, "lrm_delete", leaf, "start", OrderKinds.Sequence);
+        orders.Add(leaf, "stop", leaf, "delete", OrderKinds.Sequence);
+        orders.Add(leaf, "delete", leaf, "start", OrderKinds.Sequence);
     }
 
     private void CheckOperations(History history)
@@ -91,13 +90,17 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
             HistoryEntry entry = history.Entries[i];
             if (entry.IntervalMs > 0)
             {
-                if (leaf.Operations.Find(entry.Task, entry.IntervalMs, enabledOnly: true) is not null)
+                if (leaf.Maintenance || history.Node.Maintenance)
+                {
+                    Cancel(history, entry);
+                }
+                else if (leaf.Operations.Find(entry.Task, entry.IntervalMs, enabledOnly: true) is not null)
                 {
                     CheckEntry(history, entry);
                 }
                 else if (cluster.Options.CancelRemoved)
                 {
-                    CancelRemoved(history, entry);
+                    Cancel(history, entry);
                 }
             }
             else if (entry.IsProbe || entry.Task is "start" or "promote" or "migrate_from")
@@ -107,7 +110,7 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
         }
     }
 
-    private void CancelRemoved(History history, HistoryEntry entry)
+    private void Cancel(History history, HistoryEntry entry)
     {
         PlannedAction cancel = actions.Cancel(
             history.Resource, entry.Task, entry.IntervalMs, history.Node, entry.CallId);
@@ -185,14 +188,14 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
         }
     }
 
-    private static DigestVerdict Compare(Resource leaf, Node node, HistoryEntry entry)
+    private DigestVerdict Compare(Resource leaf, Node node, HistoryEntry entry)
     {
         long interval = entry.IntervalMs;
         string task = interval > 0 ? entry.Task : entry.Task;
         IReadOnlyDictionary<string, string> parameters = leaf.Parameters.On(node);
         IReadOnlyDictionary<string, string> own = leaf.Operations.Parameters(task, interval);
         OperationDigests now = OperationDigest.All(
-            parameters, own, interval, leaf.Operations.TimeoutMs(task, interval), entry.ForceRestart);
+            parameters, own, interval, leaf.Operations.TimeoutMs(task, interval), entry.ForceRestart, entry.SecretParameters);
         if (entry.RestartDigest is not null && now.Restart is not null && now.Restart != entry.RestartDigest)
         {
             return DigestVerdict.Restart;
@@ -203,7 +206,7 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
             return interval > 0 ? DigestVerdict.Reschedule : DigestVerdict.Same;
         }
 
-        if (entry.Digest == now.All)
+        if (entry.Digest == now.All || (cluster.Sanitized && now.Secure is not null && entry.SecureDigest == now.Secure))
         {
             return DigestVerdict.Same;
         }

@@ -131,11 +131,6 @@ internal sealed class LeafActions(Cluster cluster, ActionFactory actions, OrderB
         {
             if (role > wanted)
             {
-                if (role == ResourceRole.Unpromoted && wanted == ResourceRole.Started)
-                {
-                    return;
-                }
-
                 role = Down(step, role, optional: false);
             }
             else if (role == ResourceRole.Stopped)

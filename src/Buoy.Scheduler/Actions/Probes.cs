@@ -14,7 +14,7 @@ internal sealed class Probes(Cluster cluster, ActionFactory actions, OrderBook o
 
         foreach (Node node in cluster.Nodes)
         {
-            if (!node.Online || node.Unclean || node.Pending || node.Kind != NodeKind.Cluster)
+            if (!node.Online || node.Unclean || node.Kind != NodeKind.Cluster)
             {
                 continue;
             }

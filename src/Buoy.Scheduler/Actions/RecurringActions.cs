@@ -7,19 +7,8 @@ internal sealed class RecurringActions(Cluster cluster, ActionFactory actions, O
 {
     public void Create(Resource leaf)
     {
-        if (leaf.Blocked || leaf.Maintenance)
+        if (leaf.Blocked || leaf.Maintenance || leaf.Assigned is { Maintenance: true })
         {
-            if (leaf.Maintenance)
-            {
-                CancelAll(leaf);
-            }
-
-            return;
-        }
-
-        if (leaf.Assigned is { Maintenance: true })
-        {
-            CancelAll(leaf);
             return;
         }
 
@@ -45,7 +34,7 @@ internal sealed class RecurringActions(Cluster cluster, ActionFactory actions, O
     private static bool IsRecurring(Resource leaf, Operation op) =>
         op.IntervalMs > 0 && op.Id.Length > 0 && op.Enabled
         && op.Name is not ("start" or "stop" or "promote" or "demote" or "migrate" or "migrate_to" or "migrate_from" or "reload" or "reload-agent")
-        && leaf.Operations.All.First(o => o.Name == op.Name && o.IntervalMs == op.IntervalMs) == op;
+        && leaf.Operations.All.Count(o => o.Name == op.Name && o.IntervalMs == op.IntervalMs) == 1;
 
     private void CreateActive(Resource leaf, Operation op)
     {
@@ -185,20 +174,6 @@ internal sealed class RecurringActions(Cluster cluster, ActionFactory actions, O
             {
                 action.Runnable = false;
             }
-        }
-    }
-
-    private void CancelAll(Resource leaf)
-    {
-        foreach (PlannedAction running in leaf.Actions.Where(a => a.IntervalMs > 0 && a.Task != "cancel").ToArray())
-        {
-            if (running.Node is not { } node)
-            {
-                continue;
-            }
-
-            PlannedAction cancel = actions.Cancel(leaf, running.Task, running.IntervalMs, node, null);
-            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(cancel), OrderKinds.Sequence);
         }
     }
 

@@ -94,6 +94,11 @@ internal sealed class GraphBuilder(Cluster cluster)
         var merged = new Dictionary<PlannedAction, Relation>();
         foreach (Relation relation in action.Inputs)
         {
+            if (relation.Has(OrderKinds.Anti | OrderKinds.Load) && !HoldsOnNode(relation))
+            {
+                relation.Kinds = OrderKinds.None;
+            }
+
             if (relation.Kinds == OrderKinds.None)
             {
                 continue;
@@ -109,6 +114,14 @@ internal sealed class GraphBuilder(Cluster cluster)
                 merged[relation.First] = relation;
             }
         }
+    }
+
+    /// <summary>ANTI and LOAD: only on one node (of a migration: where it goes), only if F is required.</summary>
+    private static bool HoldsOnNode(Relation relation)
+    {
+        PlannedAction first = relation.First, then = relation.Then;
+        Node? node = then.Task == "migrate_to" ? then.Resource?.Assigned : then.Node;
+        return !first.Optional && first.Node is not null && first.Node == node;
     }
 
     private bool IsInput(Relation relation)
@@ -137,15 +150,6 @@ internal sealed class GraphBuilder(Cluster cluster)
             return false;
         }
 
-        if ((kinds & ~(OrderKinds.Load | OrderKinds.Anti)) == 0)
-        {
-            Node? thenNode = then.Task == "migrate_to" ? then.Resource?.Assigned : then.Node;
-            if (first.Node is null || thenNode is null || first.Node != thenNode || first.Optional)
-            {
-                return false;
-            }
-        }
-
         if (first is { Task: "stop", Resource: { Managed: false, Blocked: true } } && then.Resource is { IsInClone: true })
         {
             return false;
@@ -168,7 +172,7 @@ internal static class GraphActions
         if (resource?.HistoryId is { } history && action.Task is not ("notify" or "notified"))
         {
             internalKey = key;
-            key = string.Create(CultureInfo.InvariantCulture, $"{history}_{action.CancelledTask ?? action.Task}_{action.IntervalMs}");
+            key = string.Create(CultureInfo.InvariantCulture, $"{history}_{action.PlannedTask}_{action.IntervalMs}");
         }
 
         bool named = kind != ActionKind.Pseudo || action.IsFencing;

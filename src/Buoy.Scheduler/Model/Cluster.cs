@@ -10,6 +10,9 @@ internal sealed class Cluster(ClusterOptions options, DateTimeOffset now)
     public DateTimeOffset Now { get; } = now;
     public bool HasQuorum { get; set; }
     public string? DcId { get; init; }
+
+    /// <summary>The CIB is a copy whose secrets may be hidden.</summary>
+    public bool Sanitized { get; init; }
     public string FeatureSet { get; init; } = "";
 
     /// <summary>In list order (by name).</summary>

@@ -6,7 +6,10 @@ internal sealed class PlannedAction(int id, Resource? resource, string task, str
     /// <summary>Number by creation, from 1.</summary>
     public int Id { get; } = id;
     public Resource? Resource { get; } = resource;
-    public string Task { get; } = task;
+    public string Task { get; private set; } = task;
+
+    /// <summary>The task it is found by: what it was planned as, before a cancel took it over.</summary>
+    public string PlannedTask { get; } = task;
     public string Key { get; } = key;
     public long IntervalMs { get; } = intervalMs;
     public Node? Node { get; set; } = node;
@@ -30,9 +33,6 @@ internal sealed class PlannedAction(int id, Resource? resource, string task, str
     public Dictionary<string, string> Meta { get; } = new(StringComparer.Ordinal);
     public int? ExpectedRc { get; set; }
 
-    /// <summary>For a cancel: key of the operation that ends.</summary>
-    public string? CancelledTask { get; init; }
-
     public List<Relation> Inputs { get; } = [];
     public List<Relation> Outputs { get; } = [];
 
@@ -46,6 +46,9 @@ internal sealed class PlannedAction(int id, Resource? resource, string task, str
 
     /// <summary>How reasons call it.</summary>
     public string Name => Resource is null ? Task == "stonith" ? "stonith" : Task : $"{Resource.Id} {Task}";
+
+    /// <summary>A known recurring operation ends instead of going on.</summary>
+    public void TurnIntoCancel() => Task = "cancel";
 
     public void GiveReason(string reason, bool overwrite = false)
     {

@@ -41,7 +41,7 @@ internal sealed class InternalOrders(Cluster cluster, OrderBook orders)
             orders.Add(leaf, "start", leaf, "promote", OrderKinds.Gate);
         }
 
-        orders.Add(leaf, "lrm_delete", leaf, "monitor", OrderKinds.SameNode | OrderKinds.Cancels);
+        orders.Add(leaf, "delete", leaf, "monitor", OrderKinds.SameNode | OrderKinds.Cancels);
     }
 
     private void AddGroup(Resource group)

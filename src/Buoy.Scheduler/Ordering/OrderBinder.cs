@@ -30,7 +30,7 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
             return found;
         }
 
-        if (side.Task is "reload-agent" or "lrm_delete")
+        if (side.Task is "reload-agent" or "delete")
         {
             // What the configuration check has not planned never comes.
             return [];

@@ -489,9 +489,12 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         switch (action.Resource?.Kind)
         {
             case ResourceKind.Group:
-                return StateOfGroup(action, action.Resource, node);
+                return StateOfGroup(action, action.Resource, null);
             case ResourceKind.Clone:
-                return StateOfClone(action, action.Resource, node);
+                ActionState anywhere = StateOfClone(action, action.Resource, null);
+                return node is null
+                    ? anywhere
+                    : StateOfClone(action, action.Resource, node) with { Runnable = anywhere.Runnable };
             default:
                 return new ActionState(action.Optional, action.Runnable);
         }

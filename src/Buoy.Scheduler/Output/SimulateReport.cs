@@ -52,9 +52,9 @@ public sealed class SimulateReport
             text.Append(timeLine).Append('\n');
         }
 
-        Run before = Run.Unpack(cib, now, null);
+        Run before = Run.Unpack(cib, now, Saved);
         Status(text, before.Cluster, "Current cluster status:");
-        Run run = Run.Unpack(cib, now, null);
+        Run run = Run.Unpack(cib, now, Saved);
         run.Decide();
         Transition transition = run.ToTransition();
         string scoreText = ScoreText(transition);
@@ -89,11 +89,25 @@ public sealed class SimulateReport
             }
 
             text.Append('\n');
-            StatusBlocks(text, Run.Unpack(after, now, null).Cluster, "Revised Cluster Status:");
+            StatusBlocks(text, Revised(after, now), "Revised Cluster Status:");
         }
 
         return new SimulateReport(transition, text.ToString(), scoreText, after);
     }
+
+    /// <summary>The state afterwards; what was under way before has ended.</summary>
+    private static Cluster Revised(XElement after, DateTimeOffset now)
+    {
+        Cluster cluster = Run.Unpack(after, now, Saved).Cluster;
+        foreach (Resource leaf in cluster.AllLeafs())
+        {
+            leaf.PendingTask = null;
+        }
+
+        return cluster;
+    }
+
+    private static readonly SchedulerOptions Saved = new() { Sanitized = true };
 
     private static string ScoreText(Transition transition) => string.Concat(transition.Scores.Select(s =>
         s.Function == "promotion"

@@ -58,8 +58,6 @@ public static class Simulation
             ActionKind.Pseudo => $"Pseudo action:   {a.InternalKey ?? a.Key}{(a.Node is null ? "" : $" on {a.Node}")}",
             ActionKind.Cluster when a.Task == "stonith" =>
                 $"Fencing {a.Node} ({a.Attributes.GetValueOrDefault("CRM_meta_stonith_action")})",
-            ActionKind.Cluster when a.DisplayName is not null && a.Task == "lrm_delete" =>
-                $"Resource action: {a.DisplayName,-15} delete on {a.Node}",
             ActionKind.Cluster => $"Cluster action:  {a.Task}{(a.DisplayName is null ? "" : $" for {a.DisplayName}")} on {a.Node}",
             _ => $"Resource action: {a.DisplayName,-15} {a.Task}{interval} on {a.Node}",
         };
@@ -83,13 +81,9 @@ public static class Simulation
             return;
         }
 
-        if (action.Kind == ActionKind.Resource && action.Task is not "cancel" && action.Resource is not null)
+        if (action.Kind == ActionKind.Resource && action.Task is not ("cancel" or "delete") && action.Resource is not null)
         {
             Record(cib, action, now);
-        }
-        else if (action is { Kind: ActionKind.Resource, Task: "cancel" } && action.Node is not null)
-        {
-            return;
         }
     }
 

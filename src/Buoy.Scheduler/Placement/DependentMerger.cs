@@ -52,9 +52,10 @@ internal sealed class DependentMerger
     private static void AddBest(
         ScoreTable work, Resource dependent, Colocation c, Resource primary, float factor, bool onlyNonNegative)
     {
+        ScoreTable table = WishesOf(dependent, c);
         foreach ((Node node, int old) in work.Entries.ToArray())
         {
-            int best = BestScore(dependent.Scores, node.Attribute(c.NodeAttribute), c.NodeAttribute);
+            int best = BestScore(table, node.Attribute(c.NodeAttribute), c.NodeAttribute);
             if (factor < 0 && best < 0)
             {
                 if (!(primary.Stickiness < -best && AllowedOnExactlyOne(dependent) && c.HasInfluence(dependent)))
@@ -82,6 +83,24 @@ internal sealed class DependentMerger
 
             work[node] = sum;
         }
+    }
+
+    /// <summary>The dependent's scores; a later member with a constraint of its own adds its group's locations.</summary>
+    private static ScoreTable WishesOf(Resource dependent, Colocation c)
+    {
+        if (!dependent.InGroup || c.Dependent != dependent || c.Primary.Parent == dependent.Parent
+            || dependent.Parent!.Children[0] == dependent)
+        {
+            return dependent.Scores;
+        }
+
+        ScoreTable table = dependent.Scores.Copy();
+        foreach ((Node node, int score) in dependent.Parent.Scores.Entries)
+        {
+            table.Add(node, score);
+        }
+
+        return table;
     }
 
     private static bool AllowedOnExactlyOne(Resource resource) =>

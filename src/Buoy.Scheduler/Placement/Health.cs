@@ -49,20 +49,32 @@ internal static class Health
             return null;
         }
 
-        int lowest = 0;
-        bool red = false;
+        bool red = false, yellow = false;
         foreach ((string name, string value) in node.Attributes)
         {
-            if (name.StartsWith("#health", StringComparison.Ordinal))
+            if (!name.StartsWith("#health", StringComparison.Ordinal))
             {
-                int score = One(options, value);
-                lowest = Math.Min(lowest, score);
-                red |= value.Equals("red", StringComparison.OrdinalIgnoreCase) || (score < 0 && score <= RedScore(options));
+                continue;
+            }
+
+            if (Score.Parse(value) is int score)
+            {
+                red |= score <= RedScore(options);
+                yellow |= score < 0 && score <= YellowScore(options);
+            }
+            else
+            {
+                red |= value.Equals("red", StringComparison.OrdinalIgnoreCase);
+                yellow |= value.Equals("yellow", StringComparison.OrdinalIgnoreCase);
             }
         }
 
-        return red ? "health is RED" : lowest < 0 ? "health is YELLOW" : null;
+        return red ? "health is RED" : yellow ? "health is YELLOW" : null;
     }
+
+    private static int YellowScore(ClusterOptions options) =>
+        options.HealthStrategy is "progressive" or "custom" ? options.HealthYellow
+        : options.HealthStrategy == "only-green" ? -Score.Infinity : 0;
 
     private static int RedScore(ClusterOptions options) =>
         options.HealthStrategy is "progressive" or "custom" ? options.HealthRed : -Score.Infinity;

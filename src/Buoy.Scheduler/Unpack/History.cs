@@ -37,6 +37,8 @@ internal sealed class HistoryEntry
     public string TransitionUuid { get; init; } = "";
     public string? Digest { get; init; }
     public string? RestartDigest { get; init; }
+    public string? SecureDigest { get; init; }
+    public string? SecretParameters { get; init; }
     public string? ForceRestart { get; init; }
     public string ExitReason { get; init; } = "";
     public string? MigrateSource { get; init; }
@@ -79,6 +81,8 @@ internal sealed class HistoryEntry
             Transition = parts.Length > 1 && Values.Number(parts[1]) is { } n ? (int)n : -1,
             TransitionUuid = parts.Length > 3 ? parts[3] : "",
             Digest = (string?)e.Attribute("op-digest"),
+            SecureDigest = (string?)e.Attribute("op-secure-digest"),
+            SecretParameters = (string?)e.Attribute("op-secure-params"),
             RestartDigest = (string?)e.Attribute("op-restart-digest"),
             ForceRestart = (string?)e.Attribute("op-force-restart"),
             ExitReason = (string?)e.Attribute("exit-reason") ?? "",

@@ -116,8 +116,8 @@ internal static class Rules
     {
         switch (type)
         {
-            case "integer" or "number":
-                return Number(a, type).CompareTo(Number(b, type));
+            case "integer" or "number" when Number(a, type) is { } x && Number(b, type) is { } y:
+                return x.CompareTo(y);
             case "version":
                 return CompareVersions(a, b);
             default:
@@ -125,9 +125,14 @@ internal static class Rules
         }
     }
 
-    private static double Number(string text, string type)
+    /// <summary>Null for what is no number: such values compare as strings.</summary>
+    private static double? Number(string text, string type)
     {
-        double n = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double d) ? d : 0;
+        if (!double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double n))
+        {
+            return null;
+        }
+
         return type == "integer" ? Math.Truncate(n) : n;
     }
 

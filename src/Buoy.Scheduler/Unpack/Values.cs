@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Xml;
 
 namespace Buoy.Scheduler;
 
@@ -24,14 +23,7 @@ internal static class Values
         string s = text.Trim();
         if (s[0] == 'P')
         {
-            try
-            {
-                return (long)XmlConvert.ToTimeSpan(s).TotalMilliseconds;
-            }
-            catch (FormatException)
-            {
-                return null;
-            }
+            return IsoDuration(s.AsSpan(1));
         }
 
         int end = s[0] is '-' or '+' ? 1 : 0;
@@ -66,6 +58,54 @@ internal static class Values
             "h" or "hr" => n * 3600000,
             _ => null,
         };
+    }
+
+    /// <summary>ISO 8601 without the P; a missing T is forgiven, as the original does.</summary>
+    private static long? IsoDuration(ReadOnlySpan<char> s)
+    {
+        long total = 0;
+        bool time = false;
+        while (s.Length > 0)
+        {
+            if (s[0] == 'T')
+            {
+                time = true;
+                s = s[1..];
+                continue;
+            }
+
+            int end = 0;
+            while (end < s.Length && char.IsAsciiDigit(s[end]))
+            {
+                end++;
+            }
+
+            if (end == 0 || end == s.Length || !long.TryParse(s[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long n))
+            {
+                return null;
+            }
+
+            long? unit = s[end] switch
+            {
+                'Y' => 365 * 86400000L,
+                'M' when !time => 30 * 86400000L,
+                'W' => 7 * 86400000L,
+                'D' => 86400000L,
+                'H' => 3600000L,
+                'M' => 60000L,
+                'S' => 1000L,
+                _ => null,
+            };
+            if (unit is null)
+            {
+                return null;
+            }
+
+            total += n * unit.Value;
+            s = s[(end + 1)..];
+        }
+
+        return total;
     }
 
     public static long? Number(string? text) =>
