@@ -76,7 +76,7 @@ public sealed class SeedTests
         c.Run(2 * SimulatedCluster.MessageMs);
         c.RunUntil(() => c.Nodes.Values.Where(n => !n.Left).All(n => n.Controller.Idle), 200_000);
         c.AssertReplicasEqual();
-        NothingLeftForPacemaker(c.Nodes.Values.First().Controller.Cib);
+        NothingLeftForPacemaker(c.Nodes.Values.First().Controller.Cib, c.Log);
     }
 
     private static string Holder(SimulatedCluster c)
@@ -87,7 +87,7 @@ public sealed class SeedTests
         return holders[0].Name;
     }
 
-    private static void NothingLeftForPacemaker(XElement cib)
+    private static void NothingLeftForPacemaker(XElement cib, List<string> log)
     {
         string program = SharedData.RequireProgram("crm_simulate");
         string file = Path.GetTempFileName();
@@ -103,8 +103,9 @@ public sealed class SeedTests
             p.WaitForExit();
             Assert.True(p.ExitCode == 0, errors.Result);
             int at = output.IndexOf("Executing Cluster Transition:", StringComparison.Ordinal);
-            Assert.True(at >= 0, output);
-            Assert.True(!output[at..].Contains("  * "), $"Pacemaker would act:\n{output}\n{cib}");
+            int end = output.IndexOf("Revised Cluster Status:", StringComparison.Ordinal);
+            Assert.True(at >= 0 && end > at, output);
+            Assert.True(!output[at..end].Contains("  * "), $"Pacemaker would act:\n{output}\n{cib}\n{string.Join("\n", log)}");
         }
         finally
         {

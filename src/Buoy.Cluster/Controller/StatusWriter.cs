@@ -303,9 +303,22 @@ internal static class StatusWriter
         return resource;
     }
 
+    /// <summary>
+    /// Results of one recurring operation share its call id, so their times say which is the newer: within one second the
+    /// later result is dated a second on, or a failure right after the first success would count for nothing.
+    /// </summary>
+    private static long Changed(XElement resource, string id, ResultMessage r)
+    {
+        var others = resource.Elements("lrm_rsc_op")
+            .Where(o => r.IntervalMs > 0 && (string?)o.Attribute("id") != id && (long?)o.Attribute("call-id") == r.CallId)
+            .Select(o => (long?)o.Attribute("last-rc-change") + 1 ?? 0);
+        return others.Append(r.Started).Max();
+    }
+
     private static void Entry(XElement resource, string id, ResultMessage r)
     {
         int status = (int)r.Status;
+        long changed = Changed(resource, id, r);
         var e = new XElement("lrm_rsc_op",
             new XAttribute("id", id),
             new XAttribute("operation_key", r.Key),
@@ -320,7 +333,7 @@ internal static class StatusWriter
             new XAttribute("rc-code", r.Rc),
             new XAttribute("op-status", status),
             new XAttribute("interval", r.IntervalMs),
-            new XAttribute("last-rc-change", r.Started),
+            new XAttribute("last-rc-change", changed),
             new XAttribute("exec-time", r.ExecMs),
             new XAttribute("queue-time", r.QueueMs));
         if (r.MigrateSource is not null)
