@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography;
 using Buoy.Balancer.Configuration;
 using Buoy.Linux;
 
@@ -153,7 +152,7 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
     {
         while (true)
         {
-            ushort id = (ushort)RandomNumberGenerator.GetInt32(0x10000);
+            ushort id = Buoy.Linux.KernelRandom.UInt16();
             if (s.Entries.Values.All(e => !e.Resolution.Asking || e.Resolution.QueryId != id))
             {
                 return id;
