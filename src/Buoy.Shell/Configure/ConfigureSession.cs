@@ -333,7 +333,7 @@ public sealed partial class ConfigureSession
             .Concat(c.Elements("fencing-topology")).Concat(c.Elements("crm_config").Elements())
             .Concat(c.Elements("rsc_defaults").Elements()).Concat(c.Elements("op_defaults").Elements())
             .Concat(c.Elements("acls").Elements()).Concat(c.Elements("alerts").Elements())
-            .OrderBy(Rank).ThenBy(e => Rank(e) is 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
+            .OrderBy(Rank).ThenBy(e => Rank(e) is 0 or 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
     }
 
     private static int Rank(XElement e) => e.Name.LocalName switch
