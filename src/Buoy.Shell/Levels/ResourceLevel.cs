@@ -316,7 +316,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         }
 
         Crm.Output.Write("Full List of Resources:\n");
-        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", null, nodes: false);
+        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
         if (view.Resources.Count == 0)
         {
             Crm.Messages.ErrorOutput.Write("crm_resource: Error performing operation: No such object\n");

@@ -23,7 +23,7 @@ public static class StatusXml
         root.Add(new XElement("nodes", view.Nodes.Select(n => Node(n, view))));
         if (view.Resources.Count > 0)
         {
-            root.Add(new XElement("resources", view.Resources.Select(Resource)));
+            root.Add(new XElement("resources", view.Resources.Select(r => Resource(r, view.Nodes.Count))));
         }
 
         if (History(cib, view) is { HasElements: true } history)
@@ -74,16 +74,21 @@ public static class StatusXml
         ("resources_running", view.Resources.SelectMany(r => r.Primitives()).Count(p => p.On.Any(o => o.Node == n)).ToString(CultureInfo.InvariantCulture)),
         ("type", "member"));
 
-    private static XElement Resource(ResourceView r)
+    /// <summary>A clone's instances: the active ones, then the others, one per node.</summary>
+    private static IEnumerable<XElement> Instances(ResourceView c, int nodes) =>
+        c.On.Select(o => Resource(c with { On = [o] }, nodes))
+            .Concat(Enumerable.Repeat(c with { On = [] }, Math.Max(0, nodes - c.On.Count)).Select(r => Resource(r, nodes)));
+
+    private static XElement Resource(ResourceView r, int nodes)
     {
         if (r.Kind != "primitive")
         {
             XElement e = r.Kind == "group"
-                ? E("group", ("id", r.Id), ("number_resources", r.Children.Count.ToString(CultureInfo.InvariantCulture)), ("maintenance", B(r.Maintenance)),
+                ? E("group", ("id", r.Id), ("number_resources", r.Children.Count.ToString(CultureInfo.InvariantCulture)),
                     ("managed", B(r.Managed)), ("disabled", B(r.Disabled)))
-                : E(r.Kind, ("id", r.Id), ("multi_state", B(r.Promotable)), ("unique", B(r.Unique)), ("maintenance", B(r.Maintenance)),
+                : E(r.Kind, ("id", r.Id), ("multi_state", B(r.Promotable)), ("unique", B(r.Unique)),
                     ("managed", B(r.Managed)), ("disabled", B(r.Disabled)), ("failed", "false"), ("failure_ignored", "false"));
-            e.Add(r.Children.Select(Resource));
+            e.Add(r.Children.SelectMany(c => r.Kind == "clone" && c.Kind == "primitive" ? Instances(c, nodes) : [Resource(c, nodes)]));
             return e;
         }
 
@@ -120,9 +125,15 @@ public static class StatusXml
     private static XElement Failure(OperationView f) => E("failure", ("op_key", f.Key), ("node", f.Node),
         ("exitstatus", StatusPrinter.ReturnCode(f.Rc)), ("exitreason", f.ExitReason), ("exitcode", f.Rc.ToString(CultureInfo.InvariantCulture)),
         ("call", f.CallId.ToString(CultureInfo.InvariantCulture)), ("status", StatusPrinter.OpStatus(f.OpStatus)),
-        ("last-rc-change", f.LastChange.ToLocalTime().ToString("yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture)),
+        ("last-rc-change", Iso(f.LastChange)),
         ("queued", f.QueueTime.ToString(CultureInfo.InvariantCulture)), ("exec", f.ExecTime.ToString(CultureInfo.InvariantCulture)),
         ("interval", f.Interval.ToString(CultureInfo.InvariantCulture)), ("task", f.Task));
+
+    private static string Iso(DateTimeOffset at)
+    {
+        DateTimeOffset l = at.ToLocalTime();
+        return l.ToString(l.Offset == TimeSpan.Zero ? "yyyy-MM-dd HH:mm:ss'Z'" : "yyyy-MM-dd HH:mm:ss zzz", CultureInfo.InvariantCulture);
+    }
 
     private static string Flag(CibDocument cib, string name, bool standard) =>
         B(cib.Property(name) is { } v ? CibStatusView.IsTrue(v) || (standard && !CibStatusView.IsFalse(v)) : standard);

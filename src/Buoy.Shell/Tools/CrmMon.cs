@@ -72,7 +72,7 @@ internal sealed class CrmMon(ShellServices services)
             StatusPrinter.Print(output, cib, view, new StatusOptions
             {
                 Inactive = o.Has("inactive"), GroupByNode = o.Has("group-by-node"), Live = source.IsLive, Summary = !o.Has("hide-headers"),
-                Operations = o.Has("operations") || o.Has("timing-details"), FailCounts = o.Has("failcounts"),
+                Operations = o.Has("operations") || o.Has("timing-details"), Timing = o.Has("timing-details"), Brief = o.Has("brief"), FailCounts = o.Has("failcounts"),
                 Attributes = o.Has("show-node-attributes"),
             }, now);
             return 0;
