@@ -22,7 +22,8 @@ public sealed class OperationTests
         string before = cib.Digest();
         var e = Assert.Throws<CibException>(() => cib.Apply(
             [
-                new CibOperation(CibOperationKind.Create, "resources", Xml: "<primitive id=\"b\" class=\"ocf\" provider=\"heartbeat\" type=\"Dummy\"/>"),
+                new CibOperation(CibOperationKind.Create, "resources",
+                    Xml: "<primitive id=\"b\" class=\"ocf\" provider=\"heartbeat\" type=\"Dummy\"/>"),
                 new CibOperation(CibOperationKind.Modify, Xml: "<primitive id=\"a\" description=\"x\"/>"),
                 new CibOperation(CibOperationKind.Create, "resources", Xml: "<primitive id=\"a\"/>"),
             ]));
@@ -34,17 +35,20 @@ public sealed class OperationTests
     [InlineData(CibOperationKind.Modify)]
     [InlineData(CibOperationKind.Replace)]
     public void Change_OfWhatIsNotThere_Gives105(CibOperationKind kind) =>
-        Assert.Equal(105, Assert.Throws<CibException>(() => Start().Apply([new CibOperation(kind, Xml: "<primitive id=\"zz\"/>")])).Status);
+        Assert.Equal(105, Assert.Throws<CibException>(() => Start().Apply([new CibOperation(kind,
+            Xml: "<primitive id=\"zz\"/>")])).Status);
 
     [Fact]
-    public void Delete_OfWhatIsNotThere_IsNoError() => Start().Apply([new CibOperation(CibOperationKind.Delete, Xml: "<primitive id=\"zz\"/>")]);
+    public void Delete_OfWhatIsNotThere_IsNoError() => Start().Apply([new CibOperation(CibOperationKind.Delete,
+        Xml: "<primitive id=\"zz\"/>")]);
 
     [Fact]
     public void Modify_WithAllowCreate_MakesNestedElementsAndMergesAttributes()
     {
         CibDocument cib = Start();
         cib.Apply([new CibOperation(CibOperationKind.Modify, "status",
-            Xml: "<node_state id=\"1\" uname=\"n1\"><transient_attributes id=\"1\"/></node_state>", AllowCreate: true)]);
+            Xml: "<node_state id=\"1\" uname=\"n1\"><transient_attributes id=\"1\"/></node_state>",
+                AllowCreate: true)]);
         cib.Apply([new CibOperation(CibOperationKind.Modify, "status", Xml: "<node_state id=\"1\" crmd=\"online\"/>")]);
         XElement state = cib.Select("/cib/status/node_state").Single();
         Assert.Equal("online", (string?)state.Attribute("crmd"));
@@ -76,7 +80,8 @@ public sealed class OperationTests
         CibDocument.Parse("<cib b=\"2\" a=\"1\"><configuration><x/></configuration></cib>").Digest());
 
     [Fact]
-    public void ToXml_IsReadBackAsTheSame() => Gen.String.Where(s => s.All(c => c >= ' ' && !char.IsSurrogate(c) && c < 0xfffe)).Sample(text =>
+    public void ToXml_IsReadBackAsTheSame() => Gen.String.Where(s => s.All(c => c >= ' ' && !char.IsSurrogate(c)
+        && c < 0xfffe)).Sample(text =>
     {
         CibDocument cib = Start();
         cib.Edit(root => root.Descendants("primitive").Single().SetAttributeValue("description", text));
@@ -99,7 +104,8 @@ public sealed class OperationTests
     [Fact]
     public void Apply_OfRandomOperations_ThatFail_LeavesTheDocumentAsItWas() => Gen.Select(
         Gen.Enum<CibOperationKind>(), Any("a", "b", "g", "c"), Any("primitive", "group", "tag"), Gen.Bool)
-        .Select((kind, id, tag, allow) => new CibOperation(kind, tag == "tag" ? "tags" : "resources", Xml: $"<{tag} id=\"{id}\" x=\"{id}\"/>", AllowCreate: allow))
+        .Select((kind, id, tag, allow) => new CibOperation(kind, tag == "tag" ? "tags" : "resources",
+            Xml: $"<{tag} id=\"{id}\" x=\"{id}\"/>", AllowCreate: allow))
         .Array[1, 6].Sample(operations =>
         {
             CibDocument cib = Start();

@@ -105,7 +105,8 @@ internal sealed class FakeDaemon : IDisposable
                 return new ControlResponse(0, Cib.ToXml());
             case ControlCommand.CibApply:
                 BeforeApply?.Invoke(Cib);
-                if (r.Arguments.TryGetValue("expect", out string? expect) && expect != $"{Cib.Version.AdminEpoch}.{Cib.Version.Epoch}")
+                if (r.Arguments.TryGetValue("expect", out string? expect)
+                    && expect != $"{Cib.Version.AdminEpoch}.{Cib.Version.Epoch}")
                 {
                     return new ControlResponse(ControlStatus.OldData, "", "too old");
                 }
@@ -132,18 +133,22 @@ internal sealed class FakeDaemon : IDisposable
 
     private MembershipReport Report() => new()
     {
-        NodeId = 1, NodeName = "hapx-node01", ClusterName = "haproxy-cluster", Transport = "knet", RingSeq = 0x28, RingRep = 1,
-        State = "operational", Quorate = Quorate, QuorumProvider = "corosync_votequorum", ExpectedVotes = 3, HighestExpected = 3,
+        NodeId = 1, NodeName = "hapx-node01", ClusterName = "haproxy-cluster", Transport = "knet", RingSeq = 0x28,
+            RingRep = 1,
+        State = "operational", Quorate = Quorate, QuorumProvider = "corosync_votequorum", ExpectedVotes = 3,
+            HighestExpected = 3,
         TotalVotes = 3, Quorum = 2, Flags = Quorate ? ["Quorate"] : [],
         Members =
         [
-            new MemberReport(1, "hapx-node01", 1, true, true, ["10.41.0.11"]), new MemberReport(2, "hapx-node02", 1, true, false, ["10.41.0.12"]),
+            new MemberReport(1, "hapx-node01", 1, true, true, ["10.41.0.11"]), new MemberReport(2, "hapx-node02", 1,
+                true, false, ["10.41.0.12"]),
             new MemberReport(3, "hapx-node03", 1, true, false, ["10.41.0.13"]),
         ],
         Links =
         [
             new LinkReport(0, "udp", "10.41.0.11",
-                [new LinkPeerReport(1, "localhost"), new LinkPeerReport(2, "connected"), new LinkPeerReport(3, "connected")]),
+                [new LinkPeerReport(1, "localhost"), new LinkPeerReport(2, "connected"), new LinkPeerReport(3,
+                    "connected")]),
         ],
         Counters = new Dictionary<string, long> { ["mtu"] = 1397 },
     };

@@ -16,11 +16,13 @@ public sealed class LanguageTests
 
     private static readonly Gen<string> Value = Gen.String[Gen.Char["ab1./:=@ '\"#(),-_"], 0, 12];
 
-    private static readonly Gen<string> Pairs = Gen.Select(Id, Value, (n, v) => $"{n}={CrmTokenizer.QuoteAlways(v)}").Array[1, 3]
+    private static readonly Gen<string> Pairs = Gen.Select(Id, Value, (n, v) =>
+        $"{n}={CrmTokenizer.QuoteAlways(v)}").Array[1, 3]
         .Select(p => string.Join(' ', p.DistinctBy(x => x.Split('=')[0])));
 
     private static readonly Gen<string> Line = Gen.OneOf(
-        Gen.Select(Id, Pairs, Pairs, Gen.Int[1, 99], (id, p, m, t) => $"primitive p{id} Dummy params {p} meta {m} op monitor interval={t}s timeout={t + 1}"),
+        Gen.Select(Id, Pairs, Pairs, Gen.Int[1, 99], (id, p, m, t) =>
+            $"primitive p{id} Dummy params {p} meta {m} op monitor interval={t}s timeout={t + 1}"),
         Gen.Select(Id, Id, Gen.Int[-9, 999], (id, r, s) => $"location l{id} r{r} {s}: node1"),
         Gen.Select(Id, Id, Id, (id, a, b) => $"location l{id} r{a} rule {id.Length}: #uname eq n{a} and x{b} gt 3"),
         Gen.Select(Id, Id, Id, (id, a, b) => $"colocation c{id} inf: a{a} b{b}:Promoted"),
@@ -45,8 +47,10 @@ public sealed class LanguageTests
     });
 
     [Fact]
-    public void Parse_OfAnyWords_NeverThrowsButItsOwnError() => Gen.Select(Any([.. CrmParser.Commands]), Gen.OneOf(Id, Value,
-        Any("rule", "params", "op", "inf:", "(", "]", "meta", "date", "spec", "to", "xpath:x", "read", "and", "10:", "{")).Array[0, 8])
+    public void Parse_OfAnyWords_NeverThrowsButItsOwnError() => Gen.Select(Any([.. CrmParser.Commands]), Gen.OneOf(Id,
+        Value,
+        Any("rule", "params", "op", "inf:", "(", "]", "meta", "date", "spec", "to", "xpath:x", "read", "and", "10:",
+            "{")).Array[0, 8])
         .Sample((command, words) =>
         {
             try
@@ -68,7 +72,8 @@ public sealed class LanguageTests
     {
         XElement made = CrmParser.Parse(CrmTokenizer.Split(line), ParseContext.Empty);
         string text = CrmPrinter.Print(made, []);
-        XElement back = text.StartsWith("xml ", StringComparison.Ordinal) ? XElement.Parse(text[4..].Replace(" \\\n", "\n"))
+        XElement back = text.StartsWith("xml ", StringComparison.Ordinal) ? XElement.Parse(text[4..].Replace(" \\\n",
+            "\n"))
             : CrmParser.Parse(CrmTokenizer.Split(text.Replace("\\\n", " ")), ParseContext.Empty);
         return CibText.Digest(made) == CibText.Digest(back);
     });
@@ -106,7 +111,8 @@ public sealed class LanguageTests
 
         // The haproxy agent is built in here and not installed for crmsh: -F lets its commit go on.
         using var theirs = new OfflineShell(start);
-        var info = new ProcessStartInfo(crm, "-D plain -F configure") { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        var info = new ProcessStartInfo(crm, "-D plain -F configure") { RedirectStandardInput = true,
+            RedirectStandardOutput = true, RedirectStandardError = true };
         info.Environment["CIB_file"] = theirs.CibFile;
         using Process p = Process.Start(info)!;
         p.StandardInput.Write(seed);
@@ -117,7 +123,8 @@ public sealed class LanguageTests
         Assert.True(p.ExitCode == 0, await problems);
         Assert.Equal(Sections(theirs.CibText), Sections(ours.CibText));
 
-        static string Sections(string xml) => string.Join("\n", CibDocument.Parse(xml).Section("configuration")!.Elements()
+        static string Sections(string xml) => string.Join("\n",
+            CibDocument.Parse(xml).Section("configuration")!.Elements()
             .OrderBy(s => s.Name.LocalName, StringComparer.Ordinal).Select(s => s.Name + " " + CibText.Digest(s)));
     }
 }

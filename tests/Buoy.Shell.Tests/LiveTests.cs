@@ -27,7 +27,8 @@ public sealed class LiveTests
         using var daemon = new FakeDaemon(Base);
         (int status, string output, _) = daemon.Run("crm", "node", "standby", "hapx-node02");
         Assert.Equal((0, "INFO: standby node hapx-node02\n"), (status, output));
-        XElement pair = Assert.Single(daemon.Cib.Select("//nodes/node[@id='2']/instance_attributes[@id='nodes-2']/nvpair"));
+        XElement pair = Assert.Single(daemon.Cib
+            .Select("//nodes/node[@id='2']/instance_attributes[@id='nodes-2']/nvpair"));
         Assert.Equal("<nvpair id=\"nodes-2-standby\" name=\"standby\" value=\"on\"/>", CibText.Compact(pair));
         Assert.Equal(0, daemon.Run("crm", "node", "online", "hapx-node02").Status);
         Assert.Equal("off", (string?)daemon.Cib.Select("//nvpair[@id='nodes-2-standby']")[0].Attribute("value"));
@@ -49,7 +50,8 @@ public sealed class LiveTests
         Assert.Equal("INFO: Move constraint created for vip to hapx-node02\nINFO: Use `crm resource clear vip` to remove this constraint\n", output);
         Assert.Equal("<rsc_location id=\"cli-prefer-vip\" rsc=\"vip\" role=\"Started\" node=\"hapx-node02\" score=\"INFINITY\"/>",
             CibText.Compact(daemon.Cib.Section("constraints")!.Elements().Single()));
-        Assert.Equal("INFO: Removed migration constraints for vip\n", daemon.Run("crm", "resource", "clear", "vip").Output);
+        Assert.Equal("INFO: Removed migration constraints for vip\n", daemon.Run("crm", "resource", "clear",
+            "vip").Output);
         Assert.Empty(daemon.Cib.Section("constraints")!.Elements());
     }
 
@@ -58,7 +60,8 @@ public sealed class LiveTests
     {
         using var daemon = new FakeDaemon(Base);
         Assert.Equal(0, daemon.Run("crm", "resource", "stop", "vip").Status);
-        Assert.Equal("Stopped", (string?)daemon.Cib.Select("//nvpair[@id='vip-meta_attributes-target-role']").Single().Attribute("value"));
+        Assert.Equal("Stopped", (string?)daemon.Cib
+            .Select("//nvpair[@id='vip-meta_attributes-target-role']").Single().Attribute("value"));
         Assert.Equal((1, "", "ERROR: Resource not found: ghost\n"), daemon.Run("crm", "resource", "stop", "ghost"));
     }
 
@@ -71,7 +74,8 @@ public sealed class LiveTests
         {
             if (calls++ == 0)
             {
-                cib.Apply([new CibOperation(CibOperationKind.Create, "nodes", Xml: "<node id=\"3\" uname=\"hapx-node03\"/>")]);
+                cib.Apply([new CibOperation(CibOperationKind.Create, "nodes",
+                    Xml: "<node id=\"3\" uname=\"hapx-node03\"/>")]);
                 cib.BumpEpoch("x", "y", "z", DateTimeOffset.UnixEpoch);
             }
         };
@@ -87,7 +91,8 @@ public sealed class LiveTests
         using var daemon = new FakeDaemon(Base);
         daemon.BeforeApply = cib =>
         {
-            cib.Edit(root => root.Descendants("cluster_property_set").First().Add(XElement.Parse("<nvpair id=\"q\" name=\"batch-limit\" value=\"3\"/>")));
+            cib.Edit(root => root.Descendants("cluster_property_set")
+                .First().Add(XElement.Parse("<nvpair id=\"q\" name=\"batch-limit\" value=\"3\"/>")));
             cib.BumpEpoch("x", "y", "z", DateTimeOffset.UnixEpoch);
         };
         (int status, _, string error) = daemon.Run("crm", "configure", "property", "no-quorum-policy=ignore");
@@ -120,10 +125,12 @@ public sealed class LiveTests
     [InlineData("crm", "configure show", 1)]
     public void Tool_WithoutACluster_GivesTheOriginalsStatus(string tool, string arguments, int expected)
     {
-        var services = new ShellServices { CibFile = null, ControlSocket = "/nonexistent/cluster.sock", IsTerminal = () => false };
+        var services = new ShellServices { CibFile = null, ControlSocket = "/nonexistent/cluster.sock", IsTerminal =
+            () => false };
         var error = new StringWriter();
         string[] args = arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-        Assert.Equal(expected, Tools.ToolTable.Create(services)[tool](args, new StringReader(""), new StringWriter(), error));
+        Assert.Equal(expected, Tools.ToolTable.Create(services)[tool](args, new StringReader(""), new StringWriter(),
+            error));
         Assert.NotEqual("", error.ToString());
     }
 
@@ -141,7 +148,8 @@ public sealed class LiveTests
     {
         string file = Path.Combine(Directory.CreateTempSubdirectory("buoy-key").FullName, "authkey");
         var output = new StringWriter();
-        int status = Tools.ToolTable.Create(new ShellServices())["corosync-keygen"](["-l", "-k", file], new StringReader(""), output, output);
+        int status = Tools.ToolTable.Create(new ShellServices())["corosync-keygen"](["-l", "-k", file],
+            new StringReader(""), output, output);
         Assert.Equal(0, status);
         Assert.Equal(256, new FileInfo(file).Length);
         Assert.True(OperatingSystem.IsWindows() || File.GetUnixFileMode(file) == UnixFileMode.UserRead);
