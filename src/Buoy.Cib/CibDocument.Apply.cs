@@ -10,10 +10,12 @@ public sealed partial class CibDocument
     /// <summary>The sections below <c>configuration</c>, in the order Pacemaker's schema names them.</summary>
     public static IReadOnlyList<string> Sections { get; } =
     [
-        "crm_config", "rsc_defaults", "op_defaults", "nodes", "resources", "constraints", "fencing-topology", "acls", "tags", "alerts",
+        "crm_config", "rsc_defaults", "op_defaults", "nodes", "resources", "constraints", "fencing-topology", "acls",
+            "tags", "alerts",
     ];
 
-    /// <summary>Whether any of the operations may change more than the status section (then the epoch must grow).</summary>
+    /// <summary>Whether any of the operations may change more than the status section (then the epoch must
+    /// grow).</summary>
     public static bool TouchesConfiguration(IReadOnlyList<CibOperation> operations) => operations.Any(o =>
         o.Kind == CibOperationKind.Erase || !(o.Section == "status"
             || (o.XPath?.StartsWith("/cib/status", StringComparison.Ordinal) ?? false)
@@ -21,8 +23,10 @@ public sealed partial class CibDocument
             || (o.Section is null && o.XPath is null && o.Xml is not null && IsStatusElement(o.Xml))));
 
     /// <summary>
-    /// Carries out all operations, or none: where one fails the document is as before and a <see cref="CibException"/> tells why
-    /// (105 no such object, 108 exists, 78 not valid). Versions are not changed here; see <see cref="BumpEpoch"/>, <see cref="BumpUpdates"/>.
+    /// Carries out all operations, or none: where one fails the document is as before and a <see cref="CibException"/>
+    /// tells why
+    /// (105 no such object, 108 exists, 78 not valid). Versions are not changed here; see <see cref="BumpEpoch"/>,
+    /// <see cref="BumpUpdates"/>.
     /// </summary>
     public void Apply(IReadOnlyList<CibOperation> operations)
     {
@@ -48,7 +52,8 @@ public sealed partial class CibDocument
     }
 
     /// <summary>
-    /// Hands the root to a caller that owns this copy, for edits that are too many or too small for operations (a daemon
+    /// Hands the root to a caller that owns this copy, for edits that are too many or too small for operations (a
+    /// daemon
     /// recording results). Versions are the caller's business.
     /// </summary>
     public void Edit(Action<XElement> edit) => edit(Root);
@@ -69,7 +74,8 @@ public sealed partial class CibDocument
     /// <summary>The status changed: num_updates + 1.</summary>
     public void BumpUpdates() => Root.SetAttributeValue("num_updates", Version.NumUpdates + 1);
 
-    /// <summary>Puts another CIB in place of this one. Throws <see cref="CibException"/> (78) when the text is not a CIB.</summary>
+    /// <summary>Puts another CIB in place of this one. Throws <see cref="CibException"/> (78) when the text is not a
+    /// CIB.</summary>
     public void ReplaceWhole(string xml) => Root = Parse(xml).Root;
 
     /// <summary>MD5 over the canonical form, hex; equal on members that hold the same CIB.</summary>
@@ -78,7 +84,8 @@ public sealed partial class CibDocument
     /// <summary>The CIB as Pacemaker writes it.</summary>
     public string ToXml() => CibText.Format(Root);
 
-    /// <summary>The element of a section, or null where the CIB has none yet. <c>configuration</c>, <c>status</c>, or one of <see cref="Sections"/>.</summary>
+    /// <summary>The element of a section, or null where the CIB has none yet. <c>configuration</c>, <c>status</c>, or
+    /// one of <see cref="Sections"/>.</summary>
     public XElement? Section(string? name) => name switch
     {
         null or "" or "cib" or "all" => Root,
@@ -86,7 +93,8 @@ public sealed partial class CibDocument
         _ => Root.Element("configuration")?.Element(name),
     };
 
-    /// <summary>Elements that an XPath selects. Throws <see cref="CibException"/> (64) when it is not an XPath.</summary>
+    /// <summary>Elements that an XPath selects. Throws <see cref="CibException"/> (64) when it is not an
+    /// XPath.</summary>
     public IReadOnlyList<XElement> Select(string xpath)
     {
         try
@@ -117,16 +125,19 @@ public sealed partial class CibDocument
     public static string CTime(DateTimeOffset at)
     {
         DateTimeOffset l = at.ToLocalTime();
-        return l.ToString("ddd MMM ", CultureInfo.InvariantCulture) + l.Day.ToString(CultureInfo.InvariantCulture).PadLeft(2)
+        return l.ToString("ddd MMM ", CultureInfo.InvariantCulture)
+            + l.Day.ToString(CultureInfo.InvariantCulture).PadLeft(2)
             + l.ToString(" HH:mm:ss yyyy", CultureInfo.InvariantCulture);
     }
 
     private static bool IsStatusElement(string xml) =>
-        xml.TrimStart() is { } t && (t.StartsWith("<node_state", StringComparison.Ordinal) || t.StartsWith("<status", StringComparison.Ordinal));
+        xml.TrimStart() is { } t && (t.StartsWith("<node_state", StringComparison.Ordinal) || t.StartsWith("<status",
+            StringComparison.Ordinal));
 
     private void Apply(CibOperation o, Stack<Action> undo)
     {
-        if (o.Section is not null && o.Section is not ("configuration" or "status" or "all" or "cib") && !Sections.Contains(o.Section))
+        if (o.Section is not null && o.Section is not ("configuration" or "status" or "all" or "cib")
+            && !Sections.Contains(o.Section))
         {
             throw new CibException(64, $"no section '{o.Section}' in a CIB");
         }
@@ -214,7 +225,8 @@ public sealed partial class CibDocument
     {
         if (o.XPath is not null)
         {
-            XElement target = Select(o.XPath).FirstOrDefault() ?? throw new CibException(105, $"nothing is at {o.XPath}");
+            XElement target = Select(o.XPath).FirstOrDefault() ?? throw new CibException(105,
+                $"nothing is at {o.XPath}");
             Merge(target, e, undo);
             return;
         }
@@ -238,7 +250,8 @@ public sealed partial class CibDocument
         }
         else if (o.AllowCreate || IsSectionName(e.Name.LocalName))
         {
-            Add(IsSectionName(e.Name.LocalName) ? Configuration(undo) : SectionOrMake(o.Section ?? SectionOf(e), undo), new XElement(e), undo);
+            Add(IsSectionName(e.Name.LocalName) ? Configuration(undo) : SectionOrMake(o.Section ?? SectionOf(e), undo),
+                new XElement(e), undo);
         }
         else
         {
@@ -250,7 +263,8 @@ public sealed partial class CibDocument
     {
         if (o.XPath is not null)
         {
-            XElement target = Select(o.XPath).FirstOrDefault() ?? throw new CibException(105, $"nothing is at {o.XPath}");
+            XElement target = Select(o.XPath).FirstOrDefault() ?? throw new CibException(105,
+                $"nothing is at {o.XPath}");
             ReplaceElement(target, e, undo);
             return;
         }
@@ -259,7 +273,8 @@ public sealed partial class CibDocument
         {
             if (o.Section is not (null or "all" or "cib"))
             {
-                e = (o.Section is "configuration" or "status" ? e.Element(o.Section) : e.Element("configuration")?.Element(o.Section))
+                e = (o.Section is "configuration" or "status" ? e.Element(o.Section)
+                    : e.Element("configuration")?.Element(o.Section))
                     ?? throw new CibException(105, $"the XML has no section {o.Section}");
             }
             else
@@ -300,7 +315,8 @@ public sealed partial class CibDocument
         }
     }
 
-    /// <summary>The element of the same name that has all attributes of the sample; the id alone decides where the sample has one.</summary>
+    /// <summary>The element of the same name that has all attributes of the sample; the id alone decides where the
+    /// sample has one.</summary>
     private XElement? Find(string? section, XElement sample)
     {
         XElement? start = Section(section);
@@ -311,7 +327,8 @@ public sealed partial class CibDocument
 
         string? id = (string?)sample.Attribute("id");
         return start.DescendantsAndSelf(sample.Name).FirstOrDefault(e =>
-            id is not null ? (string?)e.Attribute("id") == id : sample.Attributes().All(a => (string?)e.Attribute(a.Name) == a.Value));
+            id is not null ? (string?)e.Attribute("id") == id : sample.Attributes().All(a =>
+                (string?)e.Attribute(a.Name) == a.Value));
     }
 
     private static XElement? FindIn(XElement parent, string name, string id) =>
@@ -340,7 +357,8 @@ public sealed partial class CibDocument
         foreach (XElement child in from.Elements())
         {
             string? id = (string?)child.Attribute("id");
-            XElement? same = target.Elements(child.Name).FirstOrDefault(e => id is null || (string?)e.Attribute("id") == id);
+            XElement? same = target.Elements(child.Name).FirstOrDefault(e => id is null
+                || (string?)e.Attribute("id") == id);
             if (same is null)
             {
                 Add(target, new XElement(child), undo);

@@ -50,7 +50,8 @@ public sealed partial class CibDocument
 
     /// <summary>The nodes of the configuration: id and name.</summary>
     public IEnumerable<(string Id, string Uname)> Nodes() =>
-        (Section("nodes")?.Elements("node") ?? []).Select(n => ((string?)n.Attribute("id") ?? "", (string?)n.Attribute("uname") ?? ""));
+        (Section("nodes")?.Elements("node") ?? []).Select(n => ((string?)n.Attribute("id") ?? "",
+            (string?)n.Attribute("uname") ?? ""));
 
     /// <summary>A cluster property of the first set that has it.</summary>
     public string? Property(string name) =>

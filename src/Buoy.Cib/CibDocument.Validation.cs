@@ -84,18 +84,22 @@ public sealed partial class CibDocument
 
         switch (name)
         {
-            case "primitive" when e.Attribute("template") is null && (e.Attribute("class") is null || e.Attribute("type") is null):
+            case "primitive" when e.Attribute("template") is null && (e.Attribute("class") is null
+                || e.Attribute("type") is null):
                 problems.Add($"primitive {id} lacks class and type, or a template");
                 break;
-            case "op" or "rule" or "resource_set" or "rsc_location" when (string?)e.Attribute("role") is { } role && !Roles.Contains(role):
+            case "op" or "rule" or "resource_set" or "rsc_location" when (string?)e.Attribute("role") is { } role
+                && !Roles.Contains(role):
                 problems.Add($"{name} {id}: role '{role}' is none of {string.Join(", ", Roles)}");
                 break;
-            case "rsc_order" when (string?)e.Attribute("kind") is { } kind && kind is not ("Mandatory" or "Optional" or "Serialize"):
+            case "rsc_order" when (string?)e.Attribute("kind") is { } kind
+                && kind is not ("Mandatory" or "Optional" or "Serialize"):
                 problems.Add($"rsc_order {id}: kind '{kind}' is none of Mandatory, Optional, Serialize");
                 break;
         }
 
-        if (name is "rsc_location" or "rsc_colocation" or "rule" && (string?)e.Attribute("score") is { } score && !IsScore(score))
+        if (name is "rsc_location" or "rsc_colocation" or "rule" && (string?)e.Attribute("score") is { } score
+            && !IsScore(score))
         {
             problems.Add($"{name} {id}: '{score}' is not a score");
         }
@@ -104,7 +108,8 @@ public sealed partial class CibDocument
     private static void CheckReferences(XElement configuration, List<string> problems)
     {
         var known = new HashSet<string>();
-        foreach (XElement r in (configuration.Element("resources")?.Descendants() ?? []).Concat(configuration.Element("tags")?.Elements() ?? []))
+        foreach (XElement r in (configuration.Element("resources")?.Descendants() ?? [])
+            .Concat(configuration.Element("tags")?.Elements() ?? []))
         {
             if (r.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle" or "template" or "tag"
                 && (string?)r.Attribute("id") is { } id)
@@ -113,7 +118,8 @@ public sealed partial class CibDocument
             }
         }
 
-        foreach (XElement p in (configuration.Element("resources")?.Descendants("primitive") ?? []).Where(p => p.Attribute("template") is not null))
+        foreach (XElement p in (configuration.Element("resources")?.Descendants("primitive") ?? []).Where(p =>
+            p.Attribute("template") is not null))
         {
             if (!known.Contains((string)p.Attribute("template")!))
             {
@@ -132,7 +138,8 @@ public sealed partial class CibDocument
                 }
             }
 
-            foreach (XElement r in c.Descendants("resource_ref").Where(r => !known.Contains((string?)r.Attribute("id") ?? "")))
+            foreach (XElement r in c.Descendants("resource_ref").Where(r => !known.Contains((string?)r.Attribute("id")
+                ?? "")))
             {
                 problems.Add($"{what}: a set refers to '{(string?)r.Attribute("id")}', which is no resource");
             }

@@ -3,7 +3,8 @@ using System.Xml.Linq;
 namespace Buoy.Cib;
 
 /// <summary>
-/// A CIB: Pacemaker's XML, status section included, with its version. The XML is the model's storage, so that nothing a user
+/// A CIB: Pacemaker's XML, status section included, with its version. The XML is the model's storage, so that nothing
+/// a user
 /// wrote is lost; typed readers of single objects stand beside it. Not thread-safe: one owner changes it.
 /// </summary>
 public sealed partial class CibDocument
@@ -31,7 +32,8 @@ public sealed partial class CibDocument
         </cib>
         """);
 
-    /// <summary>Reads a <c>cib</c> element. Throws <see cref="CibException"/> (78) with line and column when it is not one.</summary>
+    /// <summary>Reads a <c>cib</c> element. Throws <see cref="CibException"/> (78) with line and column when it is not
+    /// one.</summary>
     public static CibDocument Parse(string xml)
     {
         XElement root;

@@ -9,13 +9,15 @@ public enum CibOperationKind
     /// <summary>Add the element below its section; an id that exists is an error.</summary>
     Create,
 
-    /// <summary>Merge attributes and children into the element of the same name and id; absent ones are an error, or made when <see cref="CibOperation.AllowCreate"/>.</summary>
+    /// <summary>Merge attributes and children into the element of the same name and id; absent ones are an error, or
+    /// made when <see cref="CibOperation.AllowCreate"/>.</summary>
     Modify,
 
     /// <summary>Put the element in place of the one of the same name and id (or of the whole section).</summary>
     Replace,
 
-    /// <summary>Remove the element of the same name and id, or what the XPath selects. Absent ones are no error.</summary>
+    /// <summary>Remove the element of the same name and id, or what the XPath selects. Absent ones are no
+    /// error.</summary>
     Delete,
 
     /// <summary>Empty the configuration.</summary>
@@ -23,7 +25,8 @@ public enum CibOperationKind
 }
 
 /// <summary>
-/// One change of the CIB, as multicast to all members, who apply the same operations in the same order and so hold the same
+/// One change of the CIB, as multicast to all members, who apply the same operations in the same order and so hold the
+/// same
 /// CIB. Pure data; <c>CibDocument.Apply</c> carries it out.
 /// </summary>
 /// <param name="Kind">What to do.</param>

@@ -4,7 +4,8 @@ using System.Xml.Linq;
 
 namespace Buoy.Cib;
 
-/// <summary>Writes XML as Pacemaker does: two blanks per level, one element per line, attributes in the order they have.</summary>
+/// <summary>Writes XML as Pacemaker does: two blanks per level, one element per line, attributes in the order they
+/// have.</summary>
 public static class CibText
 {
     /// <summary>The element with its children, ending in a line feed.</summary>
@@ -25,7 +26,8 @@ public static class CibText
     }
 
     /// <summary>
-    /// MD5 (hex) over the canonical form: attributes sorted by name, no white space between elements, and without the attributes
+    /// MD5 (hex) over the canonical form: attributes sorted by name, no white space between elements, and without the
+    /// attributes
     /// that say who wrote it and when (they do not change what the configuration means).
     /// </summary>
     public static string Digest(XElement e)
@@ -36,7 +38,8 @@ public static class CibText
     }
 
     private static readonly HashSet<string> NotDigested =
-        ["cib-last-written", "update-origin", "update-client", "update-user", "crm-debug-origin", "have-quorum", "dc-uuid"];
+        ["cib-last-written", "update-origin", "update-client", "update-user", "crm-debug-origin", "have-quorum",
+            "dc-uuid"];
 
     private static void Write(StringBuilder b, XElement e, int level)
     {

@@ -1,7 +1,8 @@
 namespace Buoy.Cib;
 
 /// <summary>
-/// admin_epoch.epoch.num_updates of a CIB (Pacemaker Explained, "CIB properties"): the highest wins. epoch grows with every
+/// admin_epoch.epoch.num_updates of a CIB (Pacemaker Explained, "CIB properties"): the highest wins. epoch grows with
+/// every
 /// change of the configuration, num_updates with every change of the status and is reset by the former.
 /// </summary>
 public readonly record struct CibVersion(long AdminEpoch, long Epoch, long NumUpdates) : IComparable<CibVersion>

@@ -141,7 +141,8 @@ public sealed class Crm : IDisposable
                 case "-f" or "--file" when i + 1 < args.Length:
                     file = args[++i];
                     break;
-                case "-D" or "--display" or "-H" or "--history" or "-X" or "--profile" or "-c" or "--cib" when i + 1 < args.Length:
+                case "-D" or "--display" or "-H" or "--history" or "-X" or "--profile" or "-c" or "--cib" when i
+                    + 1 < args.Length:
                     if (args[i] is "-c" or "--cib")
                     {
                         Messages.Error("shadow CIBs are not supported: -c");
@@ -353,7 +354,8 @@ public sealed class Crm : IDisposable
             case "cd":
                 return Change(rest.Count == 0 ? ".." : rest[0]);
             case "ls":
-                foreach (string name in Top.Commands.Concat(["cd", "help", "ls", "quit", "up"]).Order(StringComparer.Ordinal))
+                foreach (string name in Top.Commands.Concat(["cd", "help", "ls", "quit",
+                    "up"]).Order(StringComparer.Ordinal))
                 {
                     Output.Write(name + "\n");
                 }
@@ -392,7 +394,8 @@ public sealed class Crm : IDisposable
     }
 
     /// <summary>Writes the prompt before each line of a terminal.</summary>
-    private sealed class PromptingReader(TextReader inner, TextWriter output, Func<string> level, Func<string> host) : TextReader
+    private sealed class PromptingReader(TextReader inner, TextWriter output, Func<string> level, Func<string> host)
+        : TextReader
     {
         public override string? ReadLine()
         {

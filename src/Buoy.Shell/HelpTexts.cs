@@ -41,7 +41,8 @@ internal static class HelpTexts
         ["op_defaults"] = "op_defaults NAME=VALUE …\nAttributes for all operations.",
         ["node"] = "node [ID:] NAME[:TYPE] [attributes …] [utilization …]\nA node and its attributes. At the top: the level of node commands.",
         ["tag"] = "tag ID RSC …\nA name for several objects.",
-        ["fencing_topology"] = "fencing_topology [NODE:] DEVICE[,DEVICE] …\nWhich fencing devices are tried in which order.",
+        ["fencing_topology"] =
+            "fencing_topology [NODE:] DEVICE[,DEVICE] …\nWhich fencing devices are tried in which order.",
         ["role"] = "role ID read|write|deny WHAT …\nAn access role.",
         ["acl_target"] = "acl_target USER ROLE …\nRoles of a user.",
         ["alert"] = "alert ID PATH [attributes …] [meta …] [to RECIPIENT …]\nA program that is told of events.",

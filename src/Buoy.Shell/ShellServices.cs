@@ -25,7 +25,8 @@ public sealed class ShellServices
     public Func<DateTimeOffset> Now { get; init; } = () => DateTimeOffset.Now;
 
     /// <summary>A CIB file to work on instead of the cluster; default CIB_file of the environment.</summary>
-    public string? CibFile { get; init; } = Environment.GetEnvironmentVariable("CIB_file") is { Length: > 0 } f ? f : null;
+    public string? CibFile { get; init; } = Environment.GetEnvironmentVariable("CIB_file") is { Length: > 0 } f ? f
+        : null;
 
     /// <summary>The control socket; default <see cref="ControlPaths.Socket"/>.</summary>
     public string? ControlSocket { get; init; }
@@ -37,7 +38,8 @@ public sealed class ShellServices
     public ControlConnection Connect() => new(ControlSocket);
 
     /// <summary>The file, or the running cluster.</summary>
-    public ICibSource Source(ControlConnection connection) => CibFile is { } f ? new FileCibSource(f) : new LiveCibSource(connection);
+    public ICibSource Source(ControlConnection connection) => CibFile is { } f ? new FileCibSource(f)
+        : new LiveCibSource(connection);
 }
 
 /// <summary>Messages in crmsh's manner: errors on the error output, warnings and notes on the output.</summary>

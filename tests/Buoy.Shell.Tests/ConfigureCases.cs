@@ -10,7 +10,8 @@ namespace Buoy.Shell.Tests;
 /// </summary>
 public sealed partial class ConfigureCases
 {
-    private static readonly string List = Path.Combine(SharedData.Repository, "tests", "Buoy.Shell.Tests", "passing.txt");
+    private static readonly string List = Path.Combine(SharedData.Repository, "tests", "Buoy.Shell.Tests",
+        "passing.txt");
 
     public static TheoryData<string> Names()
     {
@@ -72,7 +73,8 @@ public sealed partial class ConfigureCases
     private static List<string> Problems(string folder, string name)
     {
         string stem = Path.Combine(folder, name);
-        string[] row = File.ReadLines(Path.Combine(folder, "cases.tsv")).Select(l => l.Split('\t')).First(r => r[0] == name);
+        string[] row = File.ReadLines(Path.Combine(folder, "cases.tsv")).Select(l => l.Split('\t')).First(r =>
+            r[0] == name);
         using var shell = new OfflineShell(File.ReadAllText(Path.Combine(folder, "base.xml")));
         string[] options = row[2].Length > 0 ? [row[2]] : [];
         (int rc, string output, string error) = shell.Crm([.. options, "configure"], File.ReadAllText(stem + ".crm"));
@@ -82,9 +84,11 @@ public sealed partial class ConfigureCases
             problems.Add($"exit status {rc}, expected {row[3]}");
         }
 
-        Compare("messages", Messages(Optional(stem + ".err") + Optional(stem + ".out")), Messages(error + output), problems);
+        Compare("messages", Messages(Optional(stem + ".err") + Optional(stem + ".out")), Messages(error + output),
+            problems);
         Compare("cib", Canonical(XElement.Load(stem + ".xml")), Canonical(XElement.Parse(shell.CibText)), problems);
-        Compare("show", File.ReadAllText(stem + ".show").TrimEnd(), shell.Crm(["configure", "show"], "").Output.TrimEnd(), problems);
+        Compare("show", File.ReadAllText(stem + ".show").TrimEnd(), shell.Crm(["configure", "show"],
+            "").Output.TrimEnd(), problems);
         return problems;
     }
 
@@ -100,7 +104,8 @@ public sealed partial class ConfigureCases
 
     /// <summary>What crmsh itself words, without what it passes on from crm_verify.</summary>
     private static string Messages(string text) => string.Join("\n", text.Split('\n')
-        .Where(l => l.StartsWith("ERROR:", StringComparison.Ordinal) || l.StartsWith("WARNING:", StringComparison.Ordinal))
+        .Where(l => l.StartsWith("ERROR:", StringComparison.Ordinal) || l.StartsWith("WARNING:",
+            StringComparison.Ordinal))
         .Where(l => !PassedOn().IsMatch(l)).Order(StringComparer.Ordinal));
 
     [GeneratedRegex(@"^\w+: +(\(\w+\) \t|crm_verify:|\w+ \(\d+\):|element \w+:|Entity:|Relax-NG)|got no meta-data")]
@@ -117,7 +122,8 @@ public sealed partial class ConfigureCases
             e.Nodes().Where(n => n is not XElement).ToList().ForEach(n => n.Remove());
         }
 
-        var sections = copy.Element("configuration")!.Elements().Where(s => s.HasElements).OrderBy(s => s.Name.LocalName).ToList();
+        var sections = copy.Element("configuration")!.Elements().Where(s => s.HasElements).OrderBy(s =>
+            s.Name.LocalName).ToList();
         return string.Join("\n", sections.Select(s => s.ToString()));
     }
 }

@@ -2,7 +2,8 @@ using System.Text;
 
 namespace Buoy.Shell.Agents;
 
-/// <summary>Meta-data of the agents that are part of the program: ocf:heartbeat:IPaddr2 and ocf:heartbeat:haproxy.</summary>
+/// <summary>Meta-data of the agents that are part of the program: ocf:heartbeat:IPaddr2 and
+/// ocf:heartbeat:haproxy.</summary>
 public static class BuiltInAgents
 {
     /// <summary>Types of the provider heartbeat that need no script.</summary>
@@ -22,7 +23,8 @@ public static class BuiltInAgents
         [
             ("ip", "string", true, "", "The address (IPv4 dotted, IPv6 with colons)"),
             ("nic", "string", false, "", "Interface; found from the routes when absent"),
-            ("cidr_netmask", "string", false, "", "Prefix length, or a dotted netmask; found from the routes when absent"),
+            ("cidr_netmask", "string", false, "",
+                "Prefix length, or a dotted netmask; found from the routes when absent"),
             ("broadcast", "string", false, "", "Broadcast address; '+' computes it, '-' takes the lowest"),
             ("iflabel", "string", false, "", "Label added to the interface's name for the address"),
             ("lvs_support", "boolean", false, "false", "Support for LVS direct routing"),
@@ -82,7 +84,8 @@ public static class BuiltInAgents
         b.Append($"<longdesc lang=\"en\">\n{longDescription}\n</longdesc>\n<shortdesc lang=\"en\">{shortDescription}</shortdesc>\n<parameters>\n");
         foreach ((string parameter, string type, bool required, string value, string text) in parameters)
         {
-            string content = value.Length == 0 ? $"<content type=\"{type}\"/>" : $"<content type=\"{type}\" default=\"{value}\"/>";
+            string content = value.Length == 0 ? $"<content type=\"{type}\"/>"
+                : $"<content type=\"{type}\" default=\"{value}\"/>";
             b.Append($"<parameter name=\"{parameter}\" unique=\"0\" required=\"{(required ? 1 : 0)}\">\n");
             b.Append($"<longdesc lang=\"en\">{text}</longdesc>\n<shortdesc lang=\"en\">{text}</shortdesc>\n{content}\n</parameter>\n");
         }

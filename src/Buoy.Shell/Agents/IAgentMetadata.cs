@@ -5,7 +5,8 @@ namespace Buoy.Shell.Agents;
 /// <summary>Where the shell learns which parameters and actions an agent has.</summary>
 public interface IAgentMetadata
 {
-    /// <summary>The agent's meta-data document (OCF resource agent API), or null where there is no such agent.</summary>
+    /// <summary>The agent's meta-data document (OCF resource agent API), or null where there is no such
+    /// agent.</summary>
     /// <param name="name">CLASS:[PROVIDER:]TYPE.</param>
     string? MetaData(string name);
 
@@ -25,7 +26,8 @@ public sealed class AgentDescription
         LongDescription = root.Element("longdesc")?.Value.Trim() ?? "";
         Parameters = [.. root.Descendants("parameter").Select(p => new Parameter(
             (string?)p.Attribute("name") ?? "", (string?)p.Attribute("required") is "1" or "true",
-            (string?)p.Element("content")?.Attribute("type") ?? "string", (string?)p.Element("content")?.Attribute("default"),
+            (string?)p.Element("content")?.Attribute("type") ?? "string",
+                (string?)p.Element("content")?.Attribute("default"),
             p.Element("shortdesc")?.Value.Trim() ?? "", p.Element("longdesc")?.Value.Trim() ?? ""))];
         Actions = [.. root.Descendants("action").Select(a => new AgentAction(
             (string?)a.Attribute("name") ?? "", (string?)a.Attribute("timeout"), (string?)a.Attribute("interval"),
@@ -41,7 +43,8 @@ public sealed class AgentDescription
     public IReadOnlyList<AgentAction> Actions { get; }
 
     /// <summary>One parameter.</summary>
-    public sealed record Parameter(string Name, bool Required, string Type, string? Default, string ShortDescription, string LongDescription);
+    public sealed record Parameter(string Name, bool Required, string Type, string? Default, string ShortDescription,
+        string LongDescription);
 
     /// <summary>One action with the values it advises.</summary>
     public sealed record AgentAction(string Name, string? Timeout, string? Interval, string? Role, string? Depth);

@@ -19,7 +19,8 @@ public sealed class InstalledAgents : IAgentMetadata
         _root = root ?? (Environment.GetEnvironmentVariable("OCF_ROOT") is { Length: > 0 } r ? r : "/usr/lib/ocf");
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> Providers => [.. Folders().Append("heartbeat").Distinct().Order(StringComparer.Ordinal)];
+    public IReadOnlyList<string> Providers =>
+        [.. Folders().Append("heartbeat").Distinct().Order(StringComparer.Ordinal)];
 
     /// <inheritdoc/>
     public string? MetaData(string name)
@@ -45,7 +46,8 @@ public sealed class InstalledAgents : IAgentMetadata
             .Distinct().Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Class, provider and type of a name as a user writes it; a bare type is looked for among the providers.</summary>
+    /// <summary>Class, provider and type of a name as a user writes it; a bare type is looked for among the
+    /// providers.</summary>
     public (string Class, string? Provider, string Type) Resolve(string name)
     {
         var split = Language.ParseContext.SplitAgent(name);
@@ -69,7 +71,8 @@ public sealed class InstalledAgents : IAgentMetadata
         ? Directory.EnumerateDirectories(Path.Combine(_root, "resource.d")).Select(d => Path.GetFileName(d)!)
         : [];
 
-    private IEnumerable<string> Scripts(string provider) => Directory.Exists(Path.Combine(_root, "resource.d", provider))
+    private IEnumerable<string> Scripts(string provider) => Directory.Exists(Path.Combine(_root, "resource.d",
+        provider))
         ? Directory.EnumerateFiles(Path.Combine(_root, "resource.d", provider)).Select(f => Path.GetFileName(f)!)
             .Where(f => !f.StartsWith('.'))
         : [];
@@ -88,7 +91,8 @@ public sealed class InstalledAgents : IAgentMetadata
             return null;
         }
 
-        var start = new ProcessStartInfo(script, "meta-data") { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(script, "meta-data") { RedirectStandardOutput = true, RedirectStandardError =
+            true };
         start.Environment["OCF_ROOT"] = _root;
         start.Environment["OCF_RESOURCE_TYPE"] = parts[2];
         start.Environment["OCF_RESOURCE_PROVIDER"] = parts[1];

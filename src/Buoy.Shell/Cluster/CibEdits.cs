@@ -5,7 +5,8 @@ using Buoy.Shell.Language;
 
 namespace Buoy.Shell.Cluster;
 
-/// <summary>The small changes that crm_resource, crm_attribute and the shell's resource and node levels make, with Pacemaker's ids.</summary>
+/// <summary>The small changes that crm_resource, crm_attribute and the shell's resource and node levels make, with
+/// Pacemaker's ids.</summary>
 public sealed class CibEdits(ICibSource source, string client)
 {
     /// <summary>The set element of each kind of attribute.</summary>
@@ -18,13 +19,16 @@ public sealed class CibEdits(ICibSource source, string client)
 
     /// <summary>A resource's element, or null.</summary>
     public static XElement? Resource(CibDocument cib, string id) => cib.Section("resources")?.Descendants()
-        .FirstOrDefault(e => e.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle" && (string?)e.Attribute("id") == id);
+        .FirstOrDefault(e => e.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle"
+            && (string?)e.Attribute("id") == id);
 
     /// <summary>The nvpair of a resource's attribute, or null.</summary>
-    public static XElement? Attribute(CibDocument cib, string rsc, string kind, string name) => Resource(cib, rsc)?.Elements(SetName(kind))
+    public static XElement? Attribute(CibDocument cib, string rsc, string kind, string name) => Resource(cib,
+        rsc)?.Elements(SetName(kind))
         .Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == name);
 
-    /// <summary>Sets an attribute of a resource. Gives the ids of pair and set; the set's is null when the pair was there before.</summary>
+    /// <summary>Sets an attribute of a resource. Gives the ids of pair and set; the set's is null when the pair was
+    /// there before.</summary>
     public (string Pair, string? Set) SetAttribute(string rsc, string kind, string name, string value)
     {
         CibDocument cib = source.Query();
@@ -58,7 +62,8 @@ public sealed class CibEdits(ICibSource source, string client)
             return null;
         }
 
-        Apply(new CibOperation(CibOperationKind.Delete, "resources", Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
+        Apply(new CibOperation(CibOperationKind.Delete, "resources",
+            Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
         return (string?)pair.Attribute("id");
     }
 
@@ -70,7 +75,8 @@ public sealed class CibEdits(ICibSource source, string client)
         string nodeId = (string)n.Attribute("id")!;
         string tag = utilization ? "utilization" : "instance_attributes";
         XElement? pair = n.Elements(tag).Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == name);
-        string set = (string?)n.Elements(tag).FirstOrDefault()?.Attribute("id") ?? $"nodes-{nodeId}{(utilization ? "-utilization" : "")}";
+        string set = (string?)n.Elements(tag).FirstOrDefault()?.Attribute("id")
+            ?? $"nodes-{nodeId}{(utilization ? "-utilization" : "")}";
         string id = (string?)pair?.Attribute("id") ?? $"{set}-{CibDocument.SafeId(name)}";
         var change = new XElement("node", new XAttribute("id", nodeId),
             new XElement(tag, new XAttribute("id", set), XElement.Parse(Pair(id, name, value))));
@@ -81,34 +87,41 @@ public sealed class CibEdits(ICibSource source, string client)
     public string? DeleteNodeAttribute(string node, string name, bool utilization = false)
     {
         CibDocument cib = source.Query();
-        XElement? pair = Node(cib, node).Elements(utilization ? "utilization" : "instance_attributes").Elements("nvpair")
+        XElement? pair = Node(cib, node).Elements(utilization ? "utilization"
+            : "instance_attributes").Elements("nvpair")
             .FirstOrDefault(p => (string?)p.Attribute("name") == name);
         if (pair is null)
         {
             return null;
         }
 
-        Apply(new CibOperation(CibOperationKind.Delete, "nodes", Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
+        Apply(new CibOperation(CibOperationKind.Delete, "nodes",
+            Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
         return (string?)pair.Attribute("id");
     }
 
     /// <summary>A permanent or transient attribute's value, or null.</summary>
-    public static string? NodeAttribute(CibDocument cib, string node, string name, bool transient, bool utilization = false)
+    public static string? NodeAttribute(CibDocument cib, string node, string name, bool transient, bool utilization =
+        false)
     {
         XElement n = Node(cib, node);
         IEnumerable<XElement> sets = transient
-            ? State(cib, (string)n.Attribute("id")!)?.Elements("transient_attributes").Elements("instance_attributes") ?? []
+            ? State(cib, (string)n.Attribute("id")!)?.Elements("transient_attributes").Elements("instance_attributes")
+                ?? []
             : n.Elements(utilization ? "utilization" : "instance_attributes");
-        return (string?)sets.Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == name)?.Attribute("value");
+        return (string?)sets.Elements("nvpair").FirstOrDefault(p =>
+            (string?)p.Attribute("name") == name)?.Attribute("value");
     }
 
-    /// <summary>Sets (null: removes) transient attributes of a node: <c>status-ID-NAME</c>. Gives whether anything was there to remove.</summary>
+    /// <summary>Sets (null: removes) transient attributes of a node: <c>status-ID-NAME</c>. Gives whether anything was
+    /// there to remove.</summary>
     public bool SetTransient(string node, string name, string? value)
     {
         CibDocument cib = source.Query();
         XElement n = Node(cib, node);
         string id = (string)n.Attribute("id")!;
-        XElement? pair = State(cib, id)?.Elements("transient_attributes").Elements("instance_attributes").Elements("nvpair")
+        XElement? pair = State(cib,
+            id)?.Elements("transient_attributes").Elements("instance_attributes").Elements("nvpair")
             .FirstOrDefault(p => (string?)p.Attribute("name") == name);
         if (value is null)
         {
@@ -117,15 +130,18 @@ public sealed class CibEdits(ICibSource source, string client)
                 return false;
             }
 
-            Apply(new CibOperation(CibOperationKind.Delete, "status", Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
+            Apply(new CibOperation(CibOperationKind.Delete, "status",
+                Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
             return true;
         }
 
         string pairId = (string?)pair?.Attribute("id") ?? $"status-{id}-{CibDocument.SafeId(name)}";
         string set = (string?)pair?.Parent?.Attribute("id") ?? $"status-{id}";
-        var change = new XElement("node_state", new XAttribute("id", id), new XAttribute("uname", (string)n.Attribute("uname")!),
+        var change = new XElement("node_state", new XAttribute("id", id), new XAttribute("uname",
+            (string)n.Attribute("uname")!),
             new XElement("transient_attributes", new XAttribute("id", id),
-                new XElement("instance_attributes", new XAttribute("id", set), XElement.Parse(Pair(pairId, name, value)))));
+                new XElement("instance_attributes", new XAttribute("id", set), XElement.Parse(Pair(pairId, name,
+                    value)))));
         Apply(new CibOperation(CibOperationKind.Modify, "status", Xml: CibText.Compact(change), AllowCreate: true));
         return true;
     }
@@ -135,13 +151,16 @@ public sealed class CibEdits(ICibSource source, string client)
     {
         CibDocument cib = source.Query();
         string tag = section == "crm_config" ? "cluster_property_set" : "meta_attributes";
-        string standard = section switch { "rsc_defaults" => "rsc-options", "op_defaults" => "op-options", _ => "cib-bootstrap-options" };
-        XElement? pair = cib.Section(section)?.Elements(tag).Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == name);
+        string standard = section switch { "rsc_defaults" => "rsc-options", "op_defaults" => "op-options", _ =>
+            "cib-bootstrap-options" };
+        XElement? pair = cib.Section(section)?.Elements(tag).Elements("nvpair").FirstOrDefault(p =>
+            (string?)p.Attribute("name") == name);
         if (value is null)
         {
             if (pair is not null)
             {
-                Apply(new CibOperation(CibOperationKind.Delete, section, Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
+                Apply(new CibOperation(CibOperationKind.Delete, section,
+                    Xml: $"<nvpair id=\"{(string?)pair.Attribute("id")}\"/>"));
             }
 
             return;
@@ -153,14 +172,16 @@ public sealed class CibEdits(ICibSource source, string client)
         Apply(new CibOperation(CibOperationKind.Modify, section, Xml: CibText.Compact(change), AllowCreate: true));
     }
 
-    /// <summary>The location that crm_resource --move makes: cli-prefer-RSC. A ban of the same node is lifted.</summary>
+    /// <summary>The location that crm_resource --move makes: cli-prefer-RSC. A ban of the same node is
+    /// lifted.</summary>
     public void Prefer(string rsc, string node, DateTimeOffset? until)
     {
         CibDocument cib = source.Query();
         var operations = new List<CibOperation>
         {
             Drop($"cli-prefer-{rsc}"), Drop($"cli-ban-{rsc}-on-{node}"),
-            new(CibOperationKind.Create, "constraints", Xml: CibText.Compact(Location(cib, $"cli-prefer-{rsc}", "cli-prefer", rsc, node, "INFINITY", until))),
+            new(CibOperationKind.Create, "constraints", Xml: CibText.Compact(Location(cib, $"cli-prefer-{rsc}",
+                "cli-prefer", rsc, node, "INFINITY", until))),
         };
         source.Apply(operations, null, client);
     }
@@ -172,7 +193,8 @@ public sealed class CibEdits(ICibSource source, string client)
         string id = $"cli-ban-{rsc}-on-{node}";
         source.Apply(
             [Drop(id), new CibOperation(CibOperationKind.Create, "constraints",
-                Xml: CibText.Compact(Location(cib, id, $"cli-ban-{node}", rsc, node, "-INFINITY", until)))], null, client);
+                Xml: CibText.Compact(Location(cib, id, $"cli-ban-{node}", rsc, node, "-INFINITY", until)))], null,
+                    client);
     }
 
     /// <summary>Removes the constraints of move and ban; of one node only, where it is named.</summary>
@@ -181,9 +203,11 @@ public sealed class CibEdits(ICibSource source, string client)
         CibDocument cib = source.Query();
         List<CibOperation> operations =
         [
-            .. (cib.Section("constraints")?.Elements("rsc_location") ?? []).Select(l => (string?)l.Attribute("id") ?? "")
+            .. (cib.Section("constraints")?.Elements("rsc_location") ?? []).Select(l => (string?)l.Attribute("id")
+                ?? "")
                 .Where(id => id == $"cli-prefer-{rsc}" && (node is null || Mentions(cib, id, node))
-                    || (node is null ? id.StartsWith($"cli-ban-{rsc}-on-", StringComparison.Ordinal) : id == $"cli-ban-{rsc}-on-{node}"))
+                    || (node is null ? id.StartsWith($"cli-ban-{rsc}-on-", StringComparison.Ordinal)
+                        : id == $"cli-ban-{rsc}-on-{node}"))
                 .Select(Drop)
         ];
         if (operations.Count > 0)
@@ -194,19 +218,23 @@ public sealed class CibEdits(ICibSource source, string client)
 
     /// <summary>A node's element. Throws (105 as Pacemaker's tools) where there is none of the name or id.</summary>
     public static XElement Node(CibDocument cib, string name) =>
-        cib.Section("nodes")?.Elements("node").FirstOrDefault(n => (string?)n.Attribute("uname") == name || (string?)n.Attribute("id") == name)
+        cib.Section("nodes")?.Elements("node").FirstOrDefault(n => (string?)n.Attribute("uname") == name
+            || (string?)n.Attribute("id") == name)
             ?? throw new CibException(105, $"Could not map name={name} to a UUID");
 
     private static bool Mentions(CibDocument cib, string id, string node)
     {
         XElement? l = cib.Section("constraints")!.Elements().FirstOrDefault(e => (string?)e.Attribute("id") == id);
-        return (string?)l?.Attribute("node") == node || (l?.Descendants("expression").Any(x => (string?)x.Attribute("value") == node) ?? false);
+        return (string?)l?.Attribute("node") == node || (l?.Descendants("expression").Any(x =>
+            (string?)x.Attribute("value") == node) ?? false);
     }
 
-    private static XElement Location(CibDocument cib, string id, string part, string rsc, string node, string score, DateTimeOffset? until)
+    private static XElement Location(CibDocument cib, string id, string part, string rsc, string node, string score,
+        DateTimeOffset? until)
     {
         XElement? r = Resource(cib, rsc);
-        bool promotable = r?.Name == "master" || (r?.Name == "clone" && (string?)Attribute(cib, rsc, "meta", "promotable")?.Attribute("value") == "true");
+        bool promotable = r?.Name == "master" || (r?.Name == "clone" && (string?)Attribute(cib, rsc, "meta",
+            "promotable")?.Attribute("value") == "true");
         var e = new XElement("rsc_location", new XAttribute("id", id), new XAttribute("rsc", rsc));
         if (!promotable || score == "-INFINITY")
         {
@@ -215,11 +243,15 @@ public sealed class CibEdits(ICibSource source, string client)
 
         if (until is { } end)
         {
-            e.Add(new XElement("rule", new XAttribute("id", $"{part}-rule-{rsc}"), new XAttribute("score", score), new XAttribute("boolean-op", "and"),
-                new XElement("expression", new XAttribute("id", $"{part}-expr-{rsc}"), new XAttribute("attribute", "#uname"),
+            e.Add(new XElement("rule", new XAttribute("id", $"{part}-rule-{rsc}"), new XAttribute("score", score),
+                new XAttribute("boolean-op", "and"),
+                new XElement("expression", new XAttribute("id", $"{part}-expr-{rsc}"), new XAttribute("attribute",
+                    "#uname"),
                     new XAttribute("operation", "eq"), new XAttribute("value", node), new XAttribute("type", "string")),
-                new XElement("date_expression", new XAttribute("id", $"{part}-lifetime-end-{rsc}"), new XAttribute("operation", "lt"),
-                    new XAttribute("end", end.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture) + "Z"))));
+                new XElement("date_expression", new XAttribute("id", $"{part}-lifetime-end-{rsc}"),
+                    new XAttribute("operation", "lt"),
+                    new XAttribute("end", end.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)
+                        + "Z"))));
         }
         else
         {
@@ -243,13 +275,15 @@ public sealed class CibEdits(ICibSource source, string client)
         }
     }
 
-    private static CibOperation Drop(string id) => new(CibOperationKind.Delete, "constraints", Xml: $"<rsc_location id=\"{id}\"/>");
+    private static CibOperation Drop(string id) => new(CibOperationKind.Delete, "constraints",
+        Xml: $"<rsc_location id=\"{id}\"/>");
 
     private static XElement? State(CibDocument cib, string id) =>
         cib.Root.Element("status")?.Elements("node_state").FirstOrDefault(s => (string?)s.Attribute("id") == id);
 
     private static string Pair(string id, string name, string value) =>
-        CibText.Compact(new XElement("nvpair", new XAttribute("id", id), new XAttribute("name", name), new XAttribute("value", value)));
+        CibText.Compact(new XElement("nvpair", new XAttribute("id", id), new XAttribute("name", name),
+            new XAttribute("value", value)));
 
     private void Apply(CibOperation operation) => source.Apply([operation], null, client);
 }

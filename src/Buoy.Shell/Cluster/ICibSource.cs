@@ -13,7 +13,8 @@ public interface ICibSource
     /// <summary>The CIB as it is now. Throws <see cref="CibException"/>, 102 where no cluster runs.</summary>
     CibDocument Query();
 
-    /// <summary>Carries out operations. Throws <see cref="CibException"/>: 103 when the CIB's admin_epoch.epoch is not the expected one any more.</summary>
+    /// <summary>Carries out operations. Throws <see cref="CibException"/>: 103 when the CIB's admin_epoch.epoch is not
+    /// the expected one any more.</summary>
     void Apply(IReadOnlyList<CibOperation> operations, CibVersion? expect, string client);
 }
 
@@ -100,7 +101,8 @@ public sealed class ControlConnection(string? socket) : IDisposable
     /// <summary>Whether a daemon answers.</summary>
     public bool IsUp => (_client ??= ControlClient.TryConnect(socket)) is not null;
 
-    /// <summary>Calls a command and gives its output. Throws <see cref="CibException"/> with the daemon's status and words.</summary>
+    /// <summary>Calls a command and gives its output. Throws <see cref="CibException"/> with the daemon's status and
+    /// words.</summary>
     public string Call(string command, string? body = null, params (string Name, string Value)[] arguments)
     {
         if (!IsUp)
@@ -109,7 +111,8 @@ public sealed class ControlConnection(string? socket) : IDisposable
         }
 
         ControlResponse r = _client!.Call(command, body, arguments);
-        return r.Status == ControlStatus.Ok ? r.Output : throw new CibException(r.Status, r.Error ?? $"{command} failed");
+        return r.Status == ControlStatus.Ok ? r.Output : throw new CibException(r.Status, r.Error
+            ?? $"{command} failed");
     }
 
     /// <summary>The ring and quorum.</summary>

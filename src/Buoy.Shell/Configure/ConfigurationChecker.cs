@@ -7,21 +7,26 @@ using Buoy.Shell.Status;
 namespace Buoy.Shell.Configure;
 
 /// <summary>
-/// What crmsh and crm_verify check of a configuration beyond its structure. Warnings let a commit through; errors need force.
+/// What crmsh and crm_verify check of a configuration beyond its structure. Warnings let a commit through; errors need
+/// force.
 /// </summary>
 internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agents, Messages messages)
 {
     private static readonly HashSet<string> MetaAttributes =
     [
-        "allow-migrate", "allow-unhealthy-nodes", "container-attribute-target", "critical", "failure-timeout", "is-managed", "maintenance",
-        "migration-threshold", "multiple-active", "priority", "requires", "resource-stickiness", "restart-type", "target-role",
-        "remote-node", "remote-addr", "remote-port", "remote-connect-timeout", "remote-allow-migrate", "resource-failure-stickiness",
+        "allow-migrate", "allow-unhealthy-nodes", "container-attribute-target", "critical", "failure-timeout",
+            "is-managed", "maintenance",
+        "migration-threshold", "multiple-active", "priority", "requires", "resource-stickiness", "restart-type",
+            "target-role",
+        "remote-node", "remote-addr", "remote-port", "remote-connect-timeout", "remote-allow-migrate",
+            "resource-failure-stickiness",
         "isolation", "isolation-wrapper", "isolation-instance", "isolation-host", "description", "$id",
     ];
 
     private static readonly HashSet<string> CloneAttributes =
     [
-        "clone-max", "clone-node-max", "clone-min", "globally-unique", "interleave", "notify", "ordered", "promotable", "promoted-max",
+        "clone-max", "clone-node-max", "clone-min", "globally-unique", "interleave", "notify", "ordered", "promotable",
+            "promoted-max",
         "promoted-node-max", "master-max", "master-node-max", "ticket",
     ];
 
@@ -61,7 +66,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
 
         foreach (XElement r in cib.Section("resources")?.Descendants() ?? [])
         {
-            if (r.Name.LocalName is "primitive" or "group" or "clone" or "master" && Meta(r, "target-role") is { } role && !Roles.Contains(role))
+            if (r.Name.LocalName is "primitive" or "group" or "clone" or "master" && Meta(r, "target-role") is { } role
+                && !Roles.Contains(role))
             {
                 problems.Add($"(resources) \terror: target-role '{role}' of '{(string?)r.Attribute("id")}' is not a role");
             }
@@ -87,7 +93,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
 
         if (problems.Count > 0)
         {
-            messages.Error(problems.Any(p => p.Contains("\terror")) ? "crm_verify: Errors found during check: config not valid"
+            messages.Error(problems.Any(p => p.Contains("\terror"))
+                ? "crm_verify: Errors found during check: config not valid"
                 : "crm_verify: Warnings found during check: config may not be valid");
         }
 
@@ -120,7 +127,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         XElement? template = null;
         if (e.Attribute("template") is { } t)
         {
-            template = cib.Section("resources")?.Elements("template").FirstOrDefault(x => (string?)x.Attribute("id") == t.Value);
+            template = cib.Section("resources")?.Elements("template").FirstOrDefault(x =>
+                (string?)x.Attribute("id") == t.Value);
             if (template is null)
             {
                 messages.Error($"{t.Value}: no such resource template");
@@ -174,7 +182,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             }
         }
 
-        foreach (string name in e.Elements("instance_attributes").Elements("nvpair").Select(p => (string?)p.Attribute("name") ?? ""))
+        foreach (string name in e.Elements("instance_attributes").Elements("nvpair").Select(p =>
+            (string?)p.Attribute("name") ?? ""))
         {
             if (d.Parameters.All(p => p.Name != name) && name is not ("OCF_CHECK_LEVEL" or "trace_ra" or "trace_file"))
             {
@@ -189,7 +198,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
     private void CheckOperations(XElement e, XElement? template, string id, AgentDescription d)
     {
         List<XElement> ops = [.. Operations(e, template)];
-        string? standard = (string?)cib.Section("op_defaults")?.Elements("meta_attributes").Where(s => s.Element("rule") is null)
+        string? standard = (string?)cib.Section("op_defaults")?.Elements("meta_attributes").Where(s =>
+            s.Element("rule") is null)
             .Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == "timeout")?.Attribute("value");
         var intervals = new HashSet<string>();
         foreach (XElement op in ops)
@@ -229,7 +239,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
 
     private void Timeout(string id, string op, string? given, string? standard, string? advised)
     {
-        if (CrmTime.Milliseconds(advised) is not { } least || CrmTime.Milliseconds(given ?? standard) is not { } value || value >= least)
+        if (CrmTime.Milliseconds(advised) is not { } least || CrmTime.Milliseconds(given ?? standard) is not { } value
+            || value >= least)
         {
             return;
         }
@@ -248,7 +259,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             string name = (string?)p.Attribute("name") ?? "";
             bool known = MetaAttributes.Contains(name)
                 || (e.Name.LocalName is "clone" or "master" && CloneAttributes.Contains(name))
-                || (e.Name.LocalName is "primitive" or "template" && CloneAttributes.Contains(name) && name != "ordered");
+                || (e.Name.LocalName is "primitive" or "template" && CloneAttributes.Contains(name)
+                    && name != "ordered");
             if (!known)
             {
                 messages.Warning($"{(string?)e.Attribute("id")}: unknown attribute '{name}'");
@@ -264,8 +276,10 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         IEnumerable<string?> targets = e.Name.LocalName switch
         {
             "rsc_location" when e.Element("resource_set") is null => [(string?)e.Attribute("rsc") ?? "None"],
-            "rsc_colocation" when e.Attribute("rsc") is not null => [(string?)e.Attribute("rsc"), (string?)e.Attribute("with-rsc")],
-            "rsc_order" when e.Attribute("first") is not null => [(string?)e.Attribute("first"), (string?)e.Attribute("then")],
+            "rsc_colocation" when e.Attribute("rsc") is not null => [(string?)e.Attribute("rsc"),
+                (string?)e.Attribute("with-rsc")],
+            "rsc_order" when e.Attribute("first") is not null => [(string?)e.Attribute("first"),
+                (string?)e.Attribute("then")],
             "rsc_ticket" when e.Attribute("rsc") is not null => [(string?)e.Attribute("rsc")],
             _ => e.Elements("resource_set").Elements("resource_ref").Select(r => (string?)r.Attribute("id")),
         };
@@ -296,7 +310,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             return true;
         }
 
-        foreach (string device in e.Elements("fencing-level").SelectMany(l => ((string?)l.Attribute("devices") ?? "").Split(',')))
+        foreach (string device in e.Elements("fencing-level").SelectMany(l => ((string?)l.Attribute("devices")
+            ?? "").Split(',')))
         {
             if (Find(device) is null)
             {
@@ -307,7 +322,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         return true;
     }
 
-    private XElement? Find(string? id) => (cib.Section("resources")?.Descendants() ?? []).Concat(cib.Section("tags")?.Elements() ?? [])
+    private XElement? Find(string? id) => (cib.Section("resources")?.Descendants() ?? [])
+        .Concat(cib.Section("tags")?.Elements() ?? [])
         .FirstOrDefault(x => x.Name.LocalName is "primitive" or "template" or "group" or "clone" or "master" or "bundle" or "tag"
             && (string?)x.Attribute("id") == id);
 

@@ -6,7 +6,8 @@ namespace Buoy.Shell.Configure;
 /// <summary>Checking and handing over.</summary>
 public sealed partial class ConfigureSession
 {
-    /// <summary>Checks the whole working copy and tells what it finds. False when a commit would be refused without force.</summary>
+    /// <summary>Checks the whole working copy and tells what it finds. False when a commit would be refused without
+    /// force.</summary>
     public bool Verify()
     {
         bool structure = CheckStructure();
@@ -16,7 +17,8 @@ public sealed partial class ConfigureSession
     }
 
     /// <summary>
-    /// Hands the changes over. False after an error, which has been told. A configuration that somebody else changed meanwhile is
+    /// Hands the changes over. False after an error, which has been told. A configuration that somebody else changed
+    /// meanwhile is
     /// read again; the commit goes on when the sections changed here are still those that were read, and fails else.
     /// </summary>
     public bool Commit(bool force, bool implied)

@@ -12,7 +12,8 @@ public sealed partial class ConfigureSession
     public bool Delete(IEnumerable<string> arguments)
     {
         bool force = Force, good = true;
-        var running = StatusNow().Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Count > 0).Select(p => p.Id).ToHashSet();
+        var running = StatusNow().Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Count > 0).Select(p =>
+            p.Id).ToHashSet();
         foreach (string id in arguments)
         {
             if (id is "--force" or "-f")
@@ -33,7 +34,8 @@ public sealed partial class ConfigureSession
                 continue;
             }
 
-            if (!force && e.DescendantsAndSelf("primitive").Any(p => running.Contains((string?)p.Attribute("id") ?? "")))
+            if (!force && e.DescendantsAndSelf("primitive").Any(p => running.Contains((string?)p.Attribute("id")
+                ?? "")))
             {
                 _messages.Error($"resource {id} is running, can't delete it");
                 good = false;
@@ -85,7 +87,8 @@ public sealed partial class ConfigureSession
     {
         foreach (XElement c in SectionOf("constraints").Elements().ToList())
         {
-            bool named = c.Attributes().Any(a => a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then" && a.Value == id);
+            bool named = c.Attributes().Any(a => a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then"
+                && a.Value == id);
             List<XElement> refs = [.. c.Descendants("resource_ref").Where(r => (string?)r.Attribute("id") == id)];
             foreach (XElement r in refs)
             {
@@ -148,7 +151,8 @@ public sealed partial class ConfigureSession
         foreach (XElement c in SectionOf("constraints").Elements())
         {
             bool changed = false;
-            foreach (XAttribute a in c.Attributes().Where(a => a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then" && a.Value == old))
+            foreach (XAttribute a in c.Attributes().Where(a =>
+                a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then" && a.Value == old))
             {
                 a.Value = name;
                 changed = true;
@@ -166,12 +170,14 @@ public sealed partial class ConfigureSession
             }
         }
 
-        foreach (XElement r in (_cib.Section("tags")?.Descendants("obj_ref") ?? []).Where(r => (string?)r.Attribute("id") == old))
+        foreach (XElement r in (_cib.Section("tags")?.Descendants("obj_ref") ?? []).Where(r =>
+            (string?)r.Attribute("id") == old))
         {
             r.SetAttributeValue("id", name);
         }
 
-        foreach (XElement p in (_cib.Section("resources")?.Descendants("primitive") ?? []).Where(p => (string?)p.Attribute("template") == old))
+        foreach (XElement p in (_cib.Section("resources")?.Descendants("primitive") ?? []).Where(p =>
+            (string?)p.Attribute("template") == old))
         {
             p.SetAttributeValue("template", name);
         }
@@ -224,7 +230,8 @@ public sealed partial class ConfigureSession
         XElement? primitive = Resource(a[2]);
         if (member is not null || primitive is null)
         {
-            _messages.Error(member is not null ? $"configure.modgroup: {a[2]} is already member of {a[0]}" : $"{a[0]} refers to missing object {a[2]}");
+            _messages.Error(member is not null ? $"configure.modgroup: {a[2]} is already member of {a[0]}"
+                : $"{a[0]} refers to missing object {a[2]}");
             return false;
         }
 
@@ -242,7 +249,8 @@ public sealed partial class ConfigureSession
                 : null;
             if (beside is null)
             {
-                _messages.Error(a.Count == 5 ? $"configure.modgroup: {a[4]} is not member of {a[0]}" : "configure.modgroup: expected before|after <member>");
+                _messages.Error(a.Count == 5 ? $"configure.modgroup: {a[4]} is not member of {a[0]}"
+                    : "configure.modgroup: expected before|after <member>");
                 return false;
             }
         }
@@ -288,7 +296,8 @@ public sealed partial class ConfigureSession
             }
 
             XElement operations = Child(e, "operations");
-            if (operations.Elements("op").Any(o => (string?)o.Attribute("name") == "monitor" && (string?)o.Attribute("interval") == times[0]
+            if (operations.Elements("op").Any(o => (string?)o.Attribute("name") == "monitor"
+                && (string?)o.Attribute("interval") == times[0]
                 && (rsc.Length == 1 || (string?)o.Attribute("role") == rsc[1])))
             {
                 _messages.Error($"{rsc[0]} already has a monitor op with interval {times[0]}");
@@ -324,7 +333,8 @@ public sealed partial class ConfigureSession
                 continue;
             }
 
-            string agent = (string?)e.Attribute("class") + ":" + (e.Attribute("provider") is { } p ? p.Value + ":" : "") + (string?)e.Attribute("type");
+            string agent = (string?)e.Attribute("class") + ":" + (e.Attribute("provider") is { } p ? p.Value + ":"
+                : "") + (string?)e.Attribute("type");
             AgentDescription? d = AgentDescription.Parse(_services.Agents.MetaData(agent));
             if (d is null)
             {
@@ -336,7 +346,8 @@ public sealed partial class ConfigureSession
             XElement operations = Child(e, "operations");
             foreach (XElement op in operations.Elements("op").Where(o => o.Attribute("timeout") is null))
             {
-                op.SetAttributeValue("timeout", d.Actions.FirstOrDefault(a => a.Name == (string?)op.Attribute("name"))?.Timeout);
+                op.SetAttributeValue("timeout", d.Actions.FirstOrDefault(a =>
+                    a.Name == (string?)op.Attribute("name"))?.Timeout);
             }
 
             foreach (string name in (string[])["start", "stop"])
@@ -372,8 +383,10 @@ public sealed partial class ConfigureSession
 
         if (parts.Length == 2)
         {
-            XElement? pair = e.Elements().Where(s => s.Name.LocalName is "instance_attributes" or "meta_attributes" or "utilization")
-                .Elements("nvpair").Concat(e.Elements("nvpair")).FirstOrDefault(p => (string?)p.Attribute("name") == parts[1]);
+            XElement? pair = e.Elements().Where(s =>
+                s.Name.LocalName is "instance_attributes" or "meta_attributes" or "utilization")
+                .Elements("nvpair").Concat(e.Elements("nvpair")).FirstOrDefault(p =>
+                    (string?)p.Attribute("name") == parts[1]);
             if (pair is null)
             {
                 _messages.Error($"configure.set: Attribute not found: {path}");
@@ -384,7 +397,8 @@ public sealed partial class ConfigureSession
             return true;
         }
 
-        XElement? op = e.Elements("operations").Elements("op").FirstOrDefault(o => (string?)o.Attribute("name") == parts[1]
+        XElement? op = e.Elements("operations").Elements("op").FirstOrDefault(o =>
+            (string?)o.Attribute("name") == parts[1]
             && (parts.Length < 4 || (string?)o.Attribute("interval") == parts[2]));
         if (op?.Attribute(parts[^1]) is null)
         {

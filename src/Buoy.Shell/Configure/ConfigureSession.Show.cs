@@ -35,7 +35,8 @@ public sealed partial class ConfigureSession
 
         if (xml)
         {
-            output.Write("<?xml version=\"1.0\" ?>\n" + CibText.Format(filters.Count == 0 ? _cib.Root : Part(chosen)) + "\n");
+            output.Write("<?xml version=\"1.0\" ?>\n" + CibText.Format(filters.Count == 0 ? WithoutStatus()
+                : Part(chosen)) + "\n");
             return true;
         }
 
@@ -92,7 +93,8 @@ public sealed partial class ConfigureSession
             Erase(nodes: false);
         }
 
-        bool good = xml || text.TrimStart().StartsWith("<?xml", StringComparison.Ordinal) ? LoadXml(text) : LoadText(text);
+        bool good = xml || text.TrimStart().StartsWith("<?xml", StringComparison.Ordinal) ? LoadXml(text)
+            : LoadText(text);
         if (!good)
         {
             _cib = before;
@@ -142,7 +144,8 @@ public sealed partial class ConfigureSession
                 ?? throw new CibException(78, "the XML has no <configuration>");
             foreach (XElement section in configuration.Elements())
             {
-                _cib.Apply([new CibOperation(CibOperationKind.Modify, Xml: CibText.Compact(section), AllowCreate: true)]);
+                _cib.Apply([new CibOperation(CibOperationKind.Modify, Xml: CibText.Compact(section),
+                    AllowCreate: true)]);
             }
 
             return true;
@@ -156,20 +159,25 @@ public sealed partial class ConfigureSession
 
     private List<XElement> Tagged(List<XElement> all, string tag)
     {
-        var ids = (_cib.Section("tags")?.Elements("tag").Where(t => (string?)t.Attribute("id") == tag).Elements("obj_ref") ?? [])
+        var ids = (_cib.Section("tags")?.Elements("tag").Where(t =>
+            (string?)t.Attribute("id") == tag).Elements("obj_ref") ?? [])
             .Select(r => (string?)r.Attribute("id")).ToHashSet();
         return [.. all.Where(o => ids.Contains(IdOf(o)))];
     }
 
     private static bool IsRelated(XElement e, string id) => IdOf(e) == id
         || e.Attributes().Any(a => a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then" && a.Value == id)
-        || e.Descendants().Any(d => d.Name.LocalName is "resource_ref" or "obj_ref" or "primitive" && (string?)d.Attribute("id") == id);
+        || e.Descendants().Any(d => d.Name.LocalName is "resource_ref" or "obj_ref" or "primitive"
+            && (string?)d.Attribute("id") == id);
+
+    private XElement WithoutStatus() => new("cib", _cib.Root.Attributes(), _cib.Section("configuration"));
 
     /// <summary>A CIB with the chosen objects only.</summary>
     private XElement Part(List<XElement> chosen)
     {
         var root = new XElement("cib", _cib.Root.Attributes());
-        var configuration = new XElement("configuration", new XElement("crm_config"), new XElement("nodes"), new XElement("resources"), new XElement("constraints"));
+        var configuration = new XElement("configuration", new XElement("crm_config"), new XElement("nodes"),
+            new XElement("resources"), new XElement("constraints"));
         root.Add(configuration);
         foreach (XElement e in chosen.Where(e => !chosen.Any(o => o != e && e.Ancestors().Contains(o))))
         {

@@ -7,7 +7,8 @@ using Buoy.Shell.Status;
 namespace Buoy.Shell.Configure;
 
 /// <summary>
-/// A configure session: commands change a working copy, commit hands the changed sections to the cluster on condition that
+/// A configure session: commands change a working copy, commit hands the changed sections to the cluster on condition
+/// that
 /// nobody else changed them meanwhile.
 /// </summary>
 public sealed partial class ConfigureSession
@@ -221,7 +222,8 @@ public sealed partial class ConfigureSession
         foreach (XElement pair in set.Elements("nvpair"))
         {
             string name = (string?)pair.Attribute("name") ?? "";
-            pair.SetAttributeValue("id", (string?)was.Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == name)?.Attribute("id")
+            pair.SetAttributeValue("id", (string?)was.Elements("nvpair").FirstOrDefault(p =>
+                (string?)p.Attribute("name") == name)?.Attribute("id")
                 ?? $"{(string?)was.Attribute("id")}-{name}");
         }
     }
@@ -229,7 +231,8 @@ public sealed partial class ConfigureSession
     /// <summary>Options of an existing set are changed one by one; a new set is added.</summary>
     private static bool Merge(XElement section, XElement set)
     {
-        XElement? old = section.Elements(set.Name).FirstOrDefault(s => (string?)s.Attribute("id") == (string?)set.Attribute("id"));
+        XElement? old = section.Elements(set.Name).FirstOrDefault(s =>
+            (string?)s.Attribute("id") == (string?)set.Attribute("id"));
         if (old is null)
         {
             section.Add(set);
@@ -249,7 +252,8 @@ public sealed partial class ConfigureSession
 
         foreach (XElement pair in set.Elements("nvpair"))
         {
-            XElement? same = old.Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == (string?)pair.Attribute("name"));
+            XElement? same = old.Elements("nvpair").FirstOrDefault(p =>
+                (string?)p.Attribute("name") == (string?)pair.Attribute("name"));
             if (same is not null)
             {
                 same.SetAttributeValue("value", (string?)pair.Attribute("value"));
@@ -302,7 +306,8 @@ public sealed partial class ConfigureSession
         var n => n,
     };
 
-    private static IEnumerable<XElement> Members(XElement e) => e.Elements().Where(c => c.Name.LocalName is "primitive" or "group");
+    private static IEnumerable<XElement> Members(XElement e) => e.Elements().Where(c =>
+        c.Name.LocalName is "primitive" or "group");
 
     private XElement? Resource(string id) => _cib.Section("resources")?.Descendants()
         .FirstOrDefault(e => e.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle" or "template" && (string?)e.Attribute("id") == id);
@@ -333,7 +338,7 @@ public sealed partial class ConfigureSession
             .Concat(c.Elements("fencing-topology")).Concat(c.Elements("crm_config").Elements())
             .Concat(c.Elements("rsc_defaults").Elements()).Concat(c.Elements("op_defaults").Elements())
             .Concat(c.Elements("acls").Elements()).Concat(c.Elements("alerts").Elements())
-            .OrderBy(Rank).ThenBy(e => Rank(e) is 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
+            .OrderBy(Rank).ThenBy(e => Rank(e) is 0 or 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
     }
 
     private static int Rank(XElement e) => e.Name.LocalName switch

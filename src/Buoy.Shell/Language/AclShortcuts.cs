@@ -55,7 +55,8 @@ internal static partial class AclShortcuts
 
         if (SetPath().Match(xpath) is { Success: true } s)
         {
-            string word = s.Groups[2].Value switch { "meta_attributes" => "meta", "instance_attributes" => "params", _ => "utilization" };
+            string word = s.Groups[2].Value switch { "meta_attributes" => "meta", "instance_attributes" => "params",
+                _ => "utilization" };
             return $"{word}:{s.Groups[1].Value}" + (s.Groups[3].Success ? ":" + s.Groups[3].Value : "");
         }
 

@@ -89,7 +89,8 @@ public sealed partial class CrmParser
         List<XElement> sets = Sets("role", ["node-attribute"], e);
         if (SimplePair(sets) is { } pair)
         {
-            Attributes(e, ("rsc", pair.First.Id), ("rsc-role", pair.First.Role), ("with-rsc", pair.Then.Id), ("with-rsc-role", pair.Then.Role));
+            Attributes(e, ("rsc", pair.First.Id), ("rsc-role", pair.First.Role), ("with-rsc", pair.Then.Id),
+                ("with-rsc-role", pair.Then.Role));
         }
         else
         {
@@ -125,7 +126,8 @@ public sealed partial class CrmParser
         List<XElement> sets = Sets("action", ["symmetrical"], e);
         if (SimplePair(sets) is { } pair)
         {
-            Attributes(e, ("first", pair.First.Id), ("first-action", pair.First.Role), ("then", pair.Then.Id), ("then-action", pair.Then.Role));
+            Attributes(e, ("first", pair.First.Id), ("first-action", pair.First.Role), ("then", pair.Then.Id),
+                ("then-action", pair.Then.Role));
         }
         else
         {
@@ -154,7 +156,8 @@ public sealed partial class CrmParser
         List<XElement> sets = Sets("role", ["loss-policy"], e);
         if (sets is [{ } only] && only.Elements().Count() == 1 && only.Attribute("sequential") is null)
         {
-            Attributes(e, ("rsc", (string)only.Elements().First().Attribute("id")!), ("rsc-role", (string?)only.Attribute("role")));
+            Attributes(e, ("rsc", (string)only.Elements().First().Attribute("id")!), ("rsc-role",
+                (string?)only.Attribute("role")));
         }
         else
         {
@@ -190,12 +193,14 @@ public sealed partial class CrmParser
         }
 
         var all = sets.SelectMany(s => s.Elements().Select(r =>
-            (Id: (string)r.Attribute("id")!, Role: (string?)s.Attribute("role") ?? (string?)s.Attribute("action")))).ToList();
+            (Id: (string)r.Attribute("id")!, Role: (string?)s.Attribute("role")
+                ?? (string?)s.Attribute("action")))).ToList();
         return all.Count == 2 ? (all[0], all[1]) : null;
     }
 
     /// <summary>
-    /// Resources with their roles or actions in sets: neighbours of the same role share one, ( ) is not sequential, [ ] needs any one.
+    /// Resources with their roles or actions in sets: neighbours of the same role share one, ( ) is not sequential, [
+    /// ] needs any one.
     /// NAME=VALUE outside brackets goes to the constraint.
     /// </summary>
     private List<XElement> Sets(string roleName, string[] attributes, XElement constraint)

@@ -215,7 +215,8 @@ public sealed partial class CrmParser
                 rid = _words.Take()[4..];
             }
 
-            var r = new XElement("recipient", new XAttribute("id", _ids.Take(rid)), new XAttribute("value", _words.Take()));
+            var r = new XElement("recipient", new XAttribute("id", _ids.Take(rid)), new XAttribute("value",
+                _words.Take()));
             e.Add(r);
             Description(r);
             while (AttributeSet(r, rid, ["attributes", "meta"]))

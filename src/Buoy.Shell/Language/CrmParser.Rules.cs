@@ -7,7 +7,8 @@ public sealed partial class CrmParser
 {
     private static readonly HashSet<string> DateFields =
     [
-        "hours", "monthdays", "weekdays", "yearsdays", "yeardays", "months", "weeks", "years", "weekyears", "moon", "seconds", "minutes", "days",
+        "hours", "monthdays", "weekdays", "yearsdays", "yeardays", "months", "weeks", "years", "weekyears", "moon",
+            "seconds", "minutes", "days",
     ];
 
     /// <summary>rule [$id=ID|$id-ref=ID] [$role=ROLE] [SCORE:] EXPRESSION {and|or EXPRESSION}</summary>
@@ -84,7 +85,8 @@ public sealed partial class CrmParser
         if (_words.Current is { } unary && unary.ToLowerInvariant() is "defined" or "not_defined")
         {
             string op = _words.Take().ToLowerInvariant();
-            return new XElement("expression", new XAttribute("operation", op), new XAttribute("attribute", _words.Take()));
+            return new XElement("expression", new XAttribute("operation", op), new XAttribute("attribute",
+                _words.Take()));
         }
 
         string first = _words.Take();
@@ -119,7 +121,8 @@ public sealed partial class CrmParser
         return e;
     }
 
-    private static bool IsOperator(string word) => word.ToLowerInvariant() is "lt" or "gt" or "lte" or "gte" or "eq" or "ne";
+    private static bool IsOperator(string word) =>
+        word.ToLowerInvariant() is "lt" or "gt" or "lte" or "gte" or "eq" or "ne";
 
     private XElement DateExpression()
     {

@@ -26,7 +26,8 @@ public sealed partial class CrmParser
     /// <summary>Commands that <see cref="Parse"/> reads.</summary>
     public static IReadOnlyList<string> Commands { get; } =
     [
-        "node", "primitive", "rsc_template", "group", "clone", "ms", "bundle", "location", "colocation", "order", "rsc_ticket",
+        "node", "primitive", "rsc_template", "group", "clone", "ms", "bundle", "location", "colocation", "order",
+            "rsc_ticket",
         "property", "rsc_defaults", "op_defaults", "tag", "fencing_topology", "role", "acl_target", "alert",
     ];
 
@@ -34,9 +35,17 @@ public sealed partial class CrmParser
     public static XElement Parse(IReadOnlyList<string> words, ParseContext context)
     {
         var parser = new CrmParser(words, context);
-        XElement e = parser.Object();
-        parser._words.End();
-        return e;
+        try
+        {
+            XElement e = parser.Object();
+            parser._words.End();
+            return e;
+        }
+        catch (System.Xml.XmlException)
+        {
+            // NAME of a NAME=VALUE that becomes an XML attribute.
+            throw parser._words.Error("Invalid attribute name");
+        }
     }
 
     private XElement Object() => _words.Words[0] switch
@@ -167,13 +176,15 @@ public sealed partial class CrmParser
         }
         else
         {
-            op.SetAttributeValue("id", _ids.Make($"{id}-{(string?)op.Attribute("name")}-{(string?)op.Attribute("interval")}"));
+            op.SetAttributeValue("id",
+                _ids.Make($"{id}-{(string?)op.Attribute("name")}-{(string?)op.Attribute("interval")}"));
         }
 
         string opId = (string)op.Attribute("id")!;
         if (parameters.Count > 0)
         {
-            var set = new XElement("instance_attributes", new XAttribute("id", _ids.Make($"{opId}-instance_attributes")));
+            var set = new XElement("instance_attributes", new XAttribute("id",
+                _ids.Make($"{opId}-instance_attributes")));
             op.Add(set);
             foreach ((string name, string value) in parameters)
             {
@@ -191,7 +202,8 @@ public sealed partial class CrmParser
 
     private static readonly HashSet<string> OperationAttributes =
     [
-        "interval", "timeout", "start-delay", "interval-origin", "on-fail", "role", "enabled", "record-pending", "requires", "description",
+        "interval", "timeout", "start-delay", "interval-origin", "on-fail", "role", "enabled", "record-pending",
+            "requires", "description",
     ];
 
     private static XElement OperationsOf(XElement e)
@@ -206,7 +218,8 @@ public sealed partial class CrmParser
         return made;
     }
 
-    private static bool IsKeyword(string word) => word is "params" or "meta" or "utilization" or "operations" or "op" or "attributes"
+    private static bool IsKeyword(string word) =>
+        word is "params" or "meta" or "utilization" or "operations" or "op" or "attributes"
         or "op_params" or "op_meta" or "to" or "select" or "rule";
 
     private XElement Group()
@@ -319,7 +332,8 @@ public sealed partial class CrmParser
         }
     }
 
-    /// <summary>A keyword of <paramref name="allowed"/> with its name-value pairs, added to <paramref name="e"/>.</summary>
+    /// <summary>A keyword of <paramref name="allowed"/> with its name-value pairs, added to <paramref
+    /// name="e"/>.</summary>
     private bool AttributeSet(XElement e, string prefix, string[] allowed)
     {
         if (_words.Current is not { } c || !allowed.Contains(c))

@@ -5,7 +5,8 @@ using Buoy.Cib;
 namespace Buoy.Shell.Language;
 
 /// <summary>
-/// Prints CIB objects as crm text. What the text cannot say without loss (the line, read again, gives another element) is
+/// Prints CIB objects as crm text. What the text cannot say without loss (the line, read again, gives another element)
+/// is
 /// printed as <c>xml …</c>, as crmsh does.
 /// </summary>
 public static class CrmPrinter
@@ -25,6 +26,12 @@ public static class CrmPrinter
     private static string? Text(XElement e, IReadOnlyList<(string Id, string Uname)> nodes)
     {
         var b = new StringBuilder();
+        if (e.Name.LocalName is "rsc_colocation" or "rsc_order" && e.Descendants("resource_ref").Count() == 1)
+        {
+            // A set of one looks like half a pair: crmsh shows it as XML.
+            return null;
+        }
+
         switch (e.Name.LocalName)
         {
             case "node":
@@ -261,7 +268,8 @@ public static class CrmPrinter
         }
     }
 
-    private static void PairOrSets(StringBuilder b, XElement e, string first, string firstRole, string? then, string? thenRole, string role)
+    private static void PairOrSets(StringBuilder b, XElement e, string first, string firstRole, string? then,
+        string? thenRole, string role)
     {
         if (Get(e, first) is { } a)
         {
@@ -280,7 +288,8 @@ public static class CrmPrinter
             bool any = Get(set, "require-all") is "false";
             string suffix = Suffix(Get(set, role));
             string list = string.Join(' ', set.Elements("resource_ref").Select(r => Id(r) + suffix));
-            b.Append(' ').Append(any ? $"[ {list}{(sequential ? " sequential=true" : "")} ]" : sequential ? list : $"( {list} )");
+            b.Append(' ').Append(any ? $"[ {list}{(sequential ? " sequential=true" : "")} ]" : sequential ? list
+                : $"( {list} )");
         }
     }
 
@@ -392,7 +401,8 @@ public static class CrmPrinter
 
     private static void Sets(StringBuilder b, XElement e, string instanceWord)
     {
-        foreach (XElement set in e.Elements().Where(c => c.Name.LocalName is "instance_attributes" or "meta_attributes" or "utilization"))
+        foreach (XElement set in e.Elements().Where(c =>
+            c.Name.LocalName is "instance_attributes" or "meta_attributes" or "utilization"))
         {
             Set(b, set, instanceWord);
         }
@@ -405,7 +415,8 @@ public static class CrmPrinter
     {
         var words = new List<string>
         {
-            set.Name.LocalName switch { "instance_attributes" => instanceWord, "meta_attributes" => metaWord, var n => n },
+            set.Name.LocalName switch { "instance_attributes" => instanceWord, "meta_attributes" => metaWord, var n =>
+                n },
         };
         if (Get(set, "id-ref") is { } reference)
         {
@@ -497,9 +508,11 @@ public static class CrmPrinter
         }
     }
 
-    private static string ScoreOf(XElement e) => Get(e, "score") is { } s ? ShortScore(s) : Get(e, "score-attribute") ?? "";
+    private static string ScoreOf(XElement e) => Get(e, "score") is { } s ? ShortScore(s) : Get(e, "score-attribute")
+        ?? "";
 
-    private static string ShortScore(string score) => score switch { "INFINITY" => "inf", "-INFINITY" => "-inf", _ => score };
+    private static string ShortScore(string score) => score switch { "INFINITY" => "inf", "-INFINITY" => "-inf", _ =>
+        score };
 
     private static bool IsResource(XElement e) => e.Name.LocalName is "primitive" or "group" or CrmParser.Reference;
 
@@ -522,7 +535,8 @@ public static class CrmPrinter
         }
     }
 
-    private static readonly HashSet<string> IdMatters = ["obj_ref", "resource_ref", "role", "port-mapping", "storage-mapping", CrmParser.Reference];
+    private static readonly HashSet<string> IdMatters = ["obj_ref", "resource_ref", "role", "port-mapping",
+        "storage-mapping", CrmParser.Reference];
 
     private static bool Same(XElement a, XElement b, bool top)
     {
@@ -549,7 +563,8 @@ public static class CrmPrinter
 
     private static string Signature(XElement e, bool ids) => string.Join('\0', e.Attributes()
         .Where(a => (a.Name != "id" || (ids && e.Name != "fencing-topology"))
-            && !(a.Name == "type" && ((e.Name == "expression" && a.Value == "string") || (e.Name == "node" && a.Value is "member" or "normal")))
+            && !(a.Name == "type" && ((e.Name == "expression" && a.Value == "string") || (e.Name == "node"
+                && a.Value is "member" or "normal")))
             && !(a.Name == "boolean-op" && a.Value == "and")
             && !(a.Name == "require-all" && a.Value == "true") && !(a.Name == "sequential" && a.Value == "true"))
         .Select(a => $"{a.Name}={a.Value}").Order(StringComparer.Ordinal));

@@ -5,7 +5,8 @@ namespace Buoy.Shell.Language;
 /// <summary>A line of crm text that cannot be read. The message is complete, in crmsh's words.</summary>
 public sealed class CrmSyntaxException(string message) : Exception(message);
 
-/// <summary>Splits crm lines into words: blanks separate, quotes keep together, a backslash at a line's end continues it.</summary>
+/// <summary>Splits crm lines into words: blanks separate, quotes keep together, a backslash at a line's end continues
+/// it.</summary>
 public static class CrmTokenizer
 {
     /// <summary>Words of one logical line. Throws <see cref="CrmSyntaxException"/> on an unclosed quotation.</summary>
@@ -56,7 +57,8 @@ public static class CrmTokenizer
         return words;
     }
 
-    /// <summary>Logical lines of a text with the number of their first line; comments and blank lines are left out.</summary>
+    /// <summary>Logical lines of a text with the number of their first line; comments and blank lines are left
+    /// out.</summary>
     public static IEnumerable<(int Number, string Line)> Lines(TextReader text)
     {
         int number = 0;

@@ -3,7 +3,8 @@ using System.Xml.Linq;
 namespace Buoy.Shell.Language;
 
 /// <summary>What the parser must know of the configuration that a line is added to.</summary>
-/// <param name="ResolveAgent">Class, provider and type of an agent's name as written (<c>Dummy</c>, <c>ocf:heartbeat:Dummy</c>, <c>systemd:x</c>).</param>
+/// <param name="ResolveAgent">Class, provider and type of an agent's name as written (<c>Dummy</c>,
+/// <c>ocf:heartbeat:Dummy</c>, <c>systemd:x</c>).</param>
 public sealed record ParseContext(
     IReadOnlySet<string> UsedIds, IReadOnlyList<(string Id, string Uname)> Nodes,
     Func<string, (string Class, string? Provider, string Type)> ResolveAgent)

@@ -15,16 +15,20 @@ internal sealed class ConfigureLevel : Level
 
     public override IReadOnlyList<string> Commands { get; } =
     [
-        .. CrmParser.Commands, "monitor", "commit", "verify", "show", "delete", "rename", "modgroup", "erase", "set", "get_property",
+        .. CrmParser.Commands, "monitor", "commit", "verify", "show", "delete", "rename", "modgroup", "erase", "set",
+            "get_property",
         "default-timeouts", "load", "save", "xml", "edit", "refresh", "schema",
-        "assist", "cib", "cibstatus", "filter", "graph", "ptest", "ra", "rsctest", "rsctests", "template", "upgrade", "user", "validate-all",
+        "assist", "cib", "cibstatus", "filter", "graph", "ptest", "ra", "rsctest", "rsctests", "template", "upgrade",
+            "user", "validate-all",
     ];
 
-    public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string, string> { ["master"] = "ms" };
+    public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string,
+        string> { ["master"] = "ms" };
 
     public override IReadOnlyDictionary<string, string> Aliases { get; } = new Dictionary<string, string>
     {
-        ["collocation"] = "colocation", ["get-property"] = "get_property", ["reset"] = "refresh", ["simulate"] = "ptest", ["rsc_tickets"] = "rsc_ticket",
+        ["collocation"] = "colocation", ["get-property"] = "get_property", ["reset"] = "refresh", ["simulate"] =
+            "ptest", ["rsc_tickets"] = "rsc_ticket",
     };
 
     public bool Xml(string text)
@@ -57,13 +61,15 @@ internal sealed class ConfigureLevel : Level
             case "delete":
                 return _session.Delete(a);
             case "rename":
-                return a.Count == 2 ? _session.Rename(a[0], a[1]) : Arguments("rename", "old_id new_id", "takes exactly 2 arguments", a.Count);
+                return a.Count == 2 ? _session.Rename(a[0], a[1]) : Arguments("rename", "old_id new_id",
+                    "takes exactly 2 arguments", a.Count);
             case "modgroup":
                 return _session.ModGroup(a);
             case "monitor":
                 return _session.Monitor(["monitor", .. a]);
             case "set":
-                return a.Count == 2 ? _session.Set(a[0], a[1]) : Arguments("set", "path value", "takes exactly 2 arguments", a.Count);
+                return a.Count == 2 ? _session.Set(a[0], a[1]) : Arguments("set", "path value",
+                    "takes exactly 2 arguments", a.Count);
             case "erase":
                 return _session.Erase(a is ["nodes"]);
             case "default-timeouts":
@@ -71,7 +77,8 @@ internal sealed class ConfigureLevel : Level
             case "load":
                 return _session.Load(a, Crm.Input);
             case "save":
-                return a.Count > 0 ? _session.Save(a) : Arguments("save", "[xml] file", "takes at least 1 arguments", 0);
+                return a.Count > 0 ? _session.Save(a) : Arguments("save", "[xml] file", "takes at least 1 arguments",
+                    0);
             case "xml":
                 return _session.Xml(string.Join(' ', a));
             case "edit":

@@ -29,7 +29,8 @@ internal abstract class Level(Crm crm)
     /// <summary>Leaves the level; what is unfinished is finished.</summary>
     public virtual bool End() => true;
 
-    /// <summary>The command that a word names: in full, by an alias, or by an unambiguous beginning or near spelling.</summary>
+    /// <summary>The command that a word names: in full, by an alias, or by an unambiguous beginning or near
+    /// spelling.</summary>
     public string? Match(string word, Messages messages)
     {
         if (Commands.Contains(word))

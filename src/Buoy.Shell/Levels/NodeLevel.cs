@@ -12,10 +12,12 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
 
     public override IReadOnlyList<string> Commands { get; } =
     [
-        "attribute", "clearstate", "delete", "fence", "maintenance", "online", "ready", "server", "show", "standby", "status-attr", "utilization",
+        "attribute", "clearstate", "delete", "fence", "maintenance", "online", "ready", "server", "show", "standby",
+            "status-attr", "utilization",
     ];
 
-    public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string, string> { ["list"] = "show", ["status"] = "show" };
+    public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string,
+        string> { ["list"] = "show", ["status"] = "show" };
 
     private CibEdits Edits => new(Crm.Source, "crm_attribute");
 
@@ -63,7 +65,8 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
 
     private bool Standby(IReadOnlyList<string> a)
     {
-        string? lifetime = a.FirstOrDefault(w => w is "reboot" or "forever" || w.StartsWith("lifetime=", StringComparison.Ordinal));
+        string? lifetime = a.FirstOrDefault(w => w is "reboot" or "forever" || w.StartsWith("lifetime=",
+            StringComparison.Ordinal));
         return OnNodes("standby", [.. a.Where(w => w != lifetime)], n =>
         {
             if (lifetime?.Split('=')[^1] == "reboot")
@@ -83,7 +86,8 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
     private bool OnNodes(string command, IReadOnlyList<string> a, Action<string> what)
     {
         CibDocument cib = Crm.Source.Query();
-        IReadOnlyList<string> nodes = a is ["--all"] ? [.. cib.Nodes().Select(n => n.Uname)] : a.Count > 0 ? a : [ThisNode()];
+        IReadOnlyList<string> nodes = a is ["--all"] ? [.. cib.Nodes().Select(n => n.Uname)] : a.Count > 0 ? a
+            : [ThisNode()];
         foreach (string n in nodes)
         {
             if (cib.Nodes().All(x => x.Uname != n))
@@ -118,7 +122,8 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
         {
             string uname = (string?)n.Attribute("uname") ?? "";
             NodeView? v = view.Nodes.FirstOrDefault(x => x.Name == uname);
-            bool seen = cib.Root.Element("status")?.Elements("node_state").Any(s => (string?)s.Attribute("uname") == uname) ?? false;
+            bool seen = cib.Root.Element("status")?.Elements("node_state").Any(s =>
+                (string?)s.Attribute("uname") == uname) ?? false;
             string offline = v is { Online: false } && seen && !v.Pending ? "(offline)" : "";
             Crm.Output.Write($"{uname}({(string?)n.Attribute("id")}): {(string?)n.Attribute("type") ?? "member"}{offline}\n");
             foreach (XElement p in n.Elements("instance_attributes").Elements("nvpair"))

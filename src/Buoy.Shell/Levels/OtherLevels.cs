@@ -14,7 +14,8 @@ internal sealed class ClusterLevel(Crm crm) : Level(crm)
 
     public override IReadOnlyList<string> Commands { get; } =
     [
-        "status", "health", "stop", "wait_for_startup", "start", "restart", "enable", "disable", "init", "join", "remove", "rename", "run",
+        "status", "health", "stop", "wait_for_startup", "start", "restart", "enable", "disable", "init", "join",
+            "remove", "rename", "run",
         "copy", "diff", "crash_test", "geo_init", "geo_join", "geo_init_arbitrator",
     ];
 
@@ -77,7 +78,8 @@ internal sealed class CorosyncLevel(Crm crm) : Level(crm)
 
     public override string Name => "corosync";
 
-    public override IReadOnlyList<string> Commands { get; } = ["status", "show", "reload", "get", "set", "edit", "diff", "push", "pull", "log", "link"];
+    public override IReadOnlyList<string> Commands { get; } = ["status", "show", "reload", "get", "set", "edit",
+        "diff", "push", "pull", "log", "link"];
 
     public override bool Run(string command, IReadOnlyList<string> a)
     {
@@ -90,7 +92,8 @@ internal sealed class CorosyncLevel(Crm crm) : Level(crm)
                         CorosyncTools.PrintLinks(Crm.Connection.Membership(), Crm.Output);
                         return true;
                     case "quorum":
-                        CorosyncTools.PrintQuorum(Crm.Connection.Membership(), Crm.Output, Crm.Services.Now(), status: true);
+                        CorosyncTools.PrintQuorum(Crm.Connection.Membership(), Crm.Output, Crm.Services.Now(),
+                            status: true);
                         return true;
                     default:
                         Crm.Messages.Error($"corosync.status: Wrong type \"{a[0]}\" to query status: expected ring or quorum");
@@ -123,7 +126,8 @@ internal sealed class RaLevel(Crm crm) : Level(crm)
 
     public override IReadOnlyList<string> Commands { get; } = ["classes", "list", "providers", "info", "validate"];
 
-    public override IReadOnlyDictionary<string, string> Aliases { get; } = new Dictionary<string, string> { ["meta"] = "info" };
+    public override IReadOnlyDictionary<string, string> Aliases { get; } = new Dictionary<string, string> { ["meta"] =
+        "info" };
 
     public override bool Run(string command, IReadOnlyList<string> a)
     {
@@ -139,7 +143,8 @@ internal sealed class RaLevel(Crm crm) : Level(crm)
                     return Usage(command, "type [class]", 0);
                 }
 
-                Crm.Output.Write(string.Join(' ', agents.Providers.Where(p => agents.List("ocf", p).Contains(a[0]))) + "\n");
+                Crm.Output.Write(string.Join(' ', agents.Providers.Where(p => agents.List("ocf", p).Contains(a[0])))
+                    + "\n");
                 return true;
             case "list":
                 if (a.Count == 0)
@@ -195,7 +200,8 @@ internal sealed class RaLevel(Crm crm) : Level(crm)
         }
 
         o.Write("Operations' defaults (advisory minimum):\n\n");
-        foreach (AgentDescription.AgentAction x in d.Actions.Where(x => x.Name is not ("meta-data" or "validate-all" or "status")))
+        foreach (AgentDescription.AgentAction x in d.Actions.Where(x =>
+            x.Name is not ("meta-data" or "validate-all" or "status")))
         {
             string depth = x.Depth is null ? "" : $" depth={x.Depth}";
             o.Write($"    {x.Name,-13}{depth} timeout={x.Timeout}{(x.Interval is null ? "" : $" interval={x.Interval}")}"
@@ -256,13 +262,15 @@ internal static class HistoryCommand
             return false;
         }
 
-        List<FailoverRecord> records = JsonSerializer.Deserialize(crm.Connection.Call(ControlCommand.History), ControlJson.Default.ListFailoverRecord) ?? [];
+        List<FailoverRecord> records = JsonSerializer.Deserialize(crm.Connection.Call(ControlCommand.History),
+            ControlJson.Default.ListFailoverRecord) ?? [];
         foreach (FailoverRecord r in records)
         {
             crm.Output.Write($"{r.At.ToLocalTime():yyyy-MM-dd HH:mm:ss.fff}  {r.Cause}\n");
             foreach (FailoverStep s in r.Steps)
             {
-                crm.Output.Write(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"  {s.Milliseconds,10:F1} ms  {s.What}\n"));
+                crm.Output.Write(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+                    $"  {s.Milliseconds,10:F1} ms  {s.What}\n"));
             }
         }
 

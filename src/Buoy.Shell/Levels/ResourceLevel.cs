@@ -13,13 +13,16 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
 
     public override IReadOnlyList<string> Commands { get; } =
     [
-        "ban", "cleanup", "clear", "constraints", "demote", "failcount", "locate", "maintenance", "manage", "meta", "move", "operations",
-        "param", "promote", "refresh", "restart", "scores", "secret", "start", "status", "stop", "trace", "unmanage", "untrace", "utilization",
+        "ban", "cleanup", "clear", "constraints", "demote", "failcount", "locate", "maintenance", "manage", "meta",
+            "move", "operations",
+        "param", "promote", "refresh", "restart", "scores", "secret", "start", "status", "stop", "trace", "unmanage",
+            "untrace", "utilization",
     ];
 
     public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string, string>
     {
-        ["list"] = "status", ["show"] = "status", ["migrate"] = "move", ["unmigrate"] = "clear", ["unmove"] = "clear", ["unban"] = "clear",
+        ["list"] = "status", ["show"] = "status", ["migrate"] = "move", ["unmigrate"] = "clear", ["unmove"] = "clear",
+            ["unban"] = "clear",
     };
 
     private CibEdits Edits(string client) => new(Crm.Source, client);
@@ -31,13 +34,16 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             case "status":
                 return Status(a);
             case "start" or "stop":
-                return a.Count == 0 ? Usage(command, "rsc [rsc ...]", 0) : Each(a, r => Role(r, command == "start" ? "Started" : "Stopped"));
+                return a.Count == 0 ? Usage(command, "rsc [rsc ...]", 0) : Each(a, r => Role(r, command == "start"
+                    ? "Started" : "Stopped"));
             case "restart":
                 return a.Count == 0 ? Usage(command, "rsc [rsc ...]", 0) : Restart(a);
             case "manage" or "unmanage":
-                return a.Count == 0 ? Usage(command, "rsc", 0) : Each(a, r => Attribute(r, "is-managed", command == "manage" ? "true" : "false"));
+                return a.Count == 0 ? Usage(command, "rsc", 0) : Each(a, r => Attribute(r, "is-managed",
+                    command == "manage" ? "true" : "false"));
             case "maintenance":
-                return a.Count == 0 ? Usage(command, "rsc [on_off]", 0) : Each([a[0]], r => Attribute(r, "maintenance", a.Count > 1
+                return a.Count == 0 ? Usage(command, "rsc [on_off]", 0) : Each([a[0]], r => Attribute(r, "maintenance",
+                    a.Count > 1
                     ? (CibStatusView.IsFalse(a[1]) ? "false" : "true") : "true"));
             case "promote" or "demote":
                 return a.Count == 0 ? Usage(command, "rsc", 0) : Each([a[0]], r => PromoteOrDemote(r, command));
@@ -59,7 +65,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
                 return a.Count == 0 ? Usage(command, "rsc", 0) : Each([a[0]], Constraints);
             case "scores":
                 return Crm.Services.Simulate is { } simulate
-                    ? simulate(Crm.Source.IsLive ? ["-sUL"] : ["-sU", "-x", Crm.Services.CibFile!], Crm.Input, Crm.Output, Crm.Messages.ErrorOutput) == 0
+                    ? simulate(Crm.Source.IsLive ? ["-sUL"] : ["-sU", "-x", Crm.Services.CibFile!], Crm.Input,
+                        Crm.Output, Crm.Messages.ErrorOutput) == 0
                     : NotSupported(command);
             default:
                 return NotSupported(command);
@@ -97,8 +104,10 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
     private bool PromoteOrDemote(string rsc, string command)
     {
         XElement e = CibEdits.Resource(Crm.Source.Query(), rsc)!;
-        bool promotable = e.AncestorsAndSelf().Any(x => x.Name == "master" || (x.Name == "clone" && CibStatusView.IsTrue(
-            (string?)x.Elements("meta_attributes").Elements("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == "promotable")?.Attribute("value"))));
+        bool promotable = e.AncestorsAndSelf().Any(x => x.Name == "master" || (x.Name == "clone"
+            && CibStatusView.IsTrue(
+            (string?)x.Elements("meta_attributes").Elements("nvpair").FirstOrDefault(p =>
+                (string?)p.Attribute("name") == "promotable")?.Attribute("value"))));
         if (!promotable)
         {
             Crm.Messages.Error($"{rsc} is not a promotable resource");
@@ -260,7 +269,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
 
         string output = Crm.Connection.Call(ControlCommand.Cleanup, null, [.. arguments]);
         Crm.Output.Write(output.Length > 0 ? output.TrimEnd('\n') + "\n"
-            : words.Count > 0 ? $"Cleaned up {words[0]} on {(words.Count > 1 ? words[1] : "all nodes")}\n" : "Cleaned up all resources on all nodes\n");
+            : words.Count > 0 ? $"Cleaned up {words[0]} on {(words.Count > 1 ? words[1] : "all nodes")}\n"
+                : "Cleaned up all resources on all nodes\n");
         return true;
     }
 
@@ -302,7 +312,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             return Usage(kind, "rsc cmd attr [value]", a.Count);
         }
 
-        return Each([a[0]], rsc => ResourceQueries.Value(Crm.Source, kind, rsc, a[1], a[2], a.Count > 3 ? a[3] : null, Crm.Output,
+        return Each([a[0]], rsc => ResourceQueries.Value(Crm.Source, kind, rsc, a[1], a[2], a.Count > 3 ? a[3] : null,
+            Crm.Output,
             Crm.Messages.ErrorOutput) == 0);
     }
 
@@ -316,7 +327,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         }
 
         Crm.Output.Write("Full List of Resources:\n");
-        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", null, nodes: false);
+        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
         if (view.Resources.Count == 0)
         {
             Crm.Messages.ErrorOutput.Write("crm_resource: Error performing operation: No such object\n");
@@ -334,7 +345,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
 
     private bool Operations(IReadOnlyList<string> a)
     {
-        ResourceQueries.Operations(Crm.Services.Status(Crm.Source.Query(), Crm.Services.Now()), a.Count > 0 ? a[0] : null,
+        ResourceQueries.Operations(Crm.Services.Status(Crm.Source.Query(), Crm.Services.Now()), a.Count > 0 ? a[0]
+            : null,
             a.Count > 1 ? a[1] : null, Crm.Output);
         return true;
     }

@@ -3,7 +3,8 @@ namespace Buoy.Shell.Levels;
 /// <summary>The top of the shell.</summary>
 internal sealed class RootLevel(Crm crm) : Level(crm)
 {
-    private static readonly string[] SubLevels = ["configure", "resource", "node", "cluster", "corosync", "ra", "options", "maintenance"];
+    private static readonly string[] SubLevels = ["configure", "resource", "node", "cluster", "corosync", "ra",
+        "options", "maintenance"];
 
     public override string Name => "";
 
@@ -15,7 +16,8 @@ internal sealed class RootLevel(Crm crm) : Level(crm)
 
     public override IReadOnlyDictionary<string, string> Aliases { get; } = new Dictionary<string, string>
     {
-        ["st"] = "status", ["stat"] = "status", ["conf"] = "configure", ["cfg"] = "configure", ["res"] = "resource", ["rsc"] = "resource",
+        ["st"] = "status", ["stat"] = "status", ["conf"] = "configure", ["cfg"] = "configure", ["res"] = "resource",
+            ["rsc"] = "resource",
     };
 
     public override bool IsLevel(string command) => SubLevels.Contains(command);
@@ -48,7 +50,8 @@ internal sealed class RootLevel(Crm crm) : Level(crm)
                     return Usage("explain", "rsc", arguments.Count);
                 }
 
-                Crm.Output.Write(Crm.Connection.Call(Control.ControlCommand.Explain, null, ("resource", arguments[0])).TrimEnd('\n') + "\n");
+                Crm.Output.Write(Crm.Connection.Call(Control.ControlCommand.Explain, null, ("resource",
+                    arguments[0])).TrimEnd('\n') + "\n");
                 return true;
             case "wait":
                 Crm.Wait = true;

@@ -8,7 +8,8 @@ namespace Buoy.Shell.Levels;
 internal static class StatusCommand
 {
     private static readonly string[] Options =
-        ["bynode", "inactive", "ops", "timing", "failcounts", "verbose", "quiet", "xml", "simple", "tickets", "noheaders", "detail", "brief", "full"];
+        ["bynode", "inactive", "ops", "timing", "failcounts", "verbose", "quiet", "xml", "simple", "tickets",
+            "noheaders", "detail", "brief", "full"];
 
     public static bool Run(Crm crm, IReadOnlyList<string> arguments)
     {
@@ -16,7 +17,8 @@ internal static class StatusCommand
         bool xml = false;
         foreach (string a in arguments)
         {
-            string? name = Options.FirstOrDefault(o => o == a) ?? (a.Length > 1 ? Options.FirstOrDefault(o => o.StartsWith(a, StringComparison.Ordinal)) : null);
+            string? name = Options.FirstOrDefault(o => o == a) ?? (a.Length > 1 ? Options.FirstOrDefault(o =>
+                o.StartsWith(a, StringComparison.Ordinal)) : null);
             switch (name)
             {
                 case "full":
@@ -69,7 +71,8 @@ internal static class StatusCommand
         else
         {
             // crm status without bynode shows inactive resources; with it only full does.
-            StatusPrinter.Print(crm.Output, cib, view, options with { Inactive = !options.GroupByNode || options.Operations }, now);
+            StatusPrinter.Print(crm.Output, cib, view, options with { Inactive = !options.GroupByNode
+                || options.Operations }, now);
             crm.Output.Write("\n");
         }
 

@@ -4,7 +4,8 @@ using Buoy.Cib;
 
 namespace Buoy.Shell.Status;
 
-/// <summary>Reads the state of nodes and resources from the CIB's status section: the last operation of each resource decides.</summary>
+/// <summary>Reads the state of nodes and resources from the CIB's status section: the last operation of each resource
+/// decides.</summary>
 public sealed class CibStatusView : IStatusView
 {
     private readonly Dictionary<string, List<(NodeView Node, List<OperationView> Ops)>> _history = [];
@@ -16,7 +17,8 @@ public sealed class CibStatusView : IStatusView
         bool fencing = !IsFalse(cib.Property("stonith-enabled") ?? "true");
         bool maintenance = IsTrue(cib.Property("maintenance-mode"));
         string? dc = (string?)_root.Attribute("dc-uuid");
-        var states = (_root.Element("status")?.Elements("node_state") ?? []).ToDictionary(s => (string?)s.Attribute("id") ?? "");
+        var states = (_root.Element("status")?.Elements("node_state") ?? []).ToDictionary(s =>
+            (string?)s.Attribute("id") ?? "");
         var nodes = new List<NodeView>();
         foreach (XElement n in cib.Section("nodes")?.Elements("node") ?? [])
         {
@@ -63,8 +65,10 @@ public sealed class CibStatusView : IStatusView
 
     private static NodeView Node(XElement n, string id, XElement? state, bool fencing, bool dc)
     {
-        bool member = IsTrue((string?)state?.Attribute("in_ccm")) || long.TryParse((string?)state?.Attribute("in_ccm"), out long s) && s > 0;
-        bool peer = (string?)state?.Attribute("crmd") is "online" || long.TryParse((string?)state?.Attribute("crmd"), out long p) && p > 0;
+        bool member = IsTrue((string?)state?.Attribute("in_ccm")) || long.TryParse((string?)state?.Attribute("in_ccm"),
+            out long s) && s > 0;
+        bool peer = (string?)state?.Attribute("crmd") is "online" || long.TryParse((string?)state?.Attribute("crmd"),
+            out long p) && p > 0;
         bool joined = (string?)state?.Attribute("join") == "member";
         bool expected = (string?)state?.Attribute("expected") == "member";
         bool online = member && peer && joined;
@@ -73,10 +77,13 @@ public sealed class CibStatusView : IStatusView
             .Select(a => ((string?)a.Attribute("name") ?? "", (string?)a.Attribute("value") ?? "")).ToList();
         var permanent = n.Elements("instance_attributes").Elements("nvpair")
             .Select(a => ((string?)a.Attribute("name") ?? "", (string?)a.Attribute("value") ?? "")).ToList();
-        string? Value(string name) => transient.Concat(permanent).Where(a => a.Item1 == name).Select(a => a.Item2).FirstOrDefault();
+        string? Value(string name) => transient.Concat(permanent).Where(a => a.Item1 == name).Select(a => a.Item2)
+            .FirstOrDefault();
         bool shutdown = Value("shutdown") is { } at && at != "0";
-        return new NodeView(id, (string?)n.Attribute("uname") ?? id, online, IsTrue(Value("standby")), IsTrue(Value("maintenance")),
-            fencing && !online && !pending && (state is null || (expected && !shutdown)), pending, dc, shutdown, expected,
+        return new NodeView(id, (string?)n.Attribute("uname") ?? id, online, IsTrue(Value("standby")),
+            IsTrue(Value("maintenance")),
+            fencing && !online && !pending && (state is null || (expected && !shutdown)), pending, dc, shutdown,
+                expected,
             transient.Where(a => a.Item1 == "#feature-set").Select(a => a.Item2).FirstOrDefault(),
             [.. permanent.Concat(transient).Where(a => !a.Item1.StartsWith('#'))]);
     }
@@ -101,15 +108,20 @@ public sealed class CibStatusView : IStatusView
     private static OperationView Operation(string node, string rsc, XElement o)
     {
         string[] key = ((string?)o.Attribute("transition-key") ?? "").Split(':');
-        return new OperationView(node, rsc, (string?)o.Attribute("operation") ?? "", Number("interval"), (int)Number("call-id"),
-            (int)Number("rc-code"), key.Length > 2 && int.TryParse(key[2], out int target) ? target : 0, (int)Number("op-status"),
+        return new OperationView(node, rsc, (string?)o.Attribute("operation") ?? "", Number("interval"),
+            (int)Number("call-id"),
+            (int)Number("rc-code"), key.Length > 2 && int.TryParse(key[2], out int target) ? target : 0,
+                (int)Number("op-status"),
             (string?)o.Attribute("exit-reason") ?? "", DateTimeOffset.FromUnixTimeSeconds(Number("last-rc-change")),
-            Number("exec-time"), Number("queue-time"), (string?)o.Attribute("operation_key") ?? (string?)o.Attribute("id") ?? "");
+            Number("exec-time"), Number("queue-time"), (string?)o.Attribute("operation_key")
+                ?? (string?)o.Attribute("id") ?? "");
 
-        long Number(string name) => long.TryParse((string?)o.Attribute(name), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long n) ? n : 0;
+        long Number(string name) => long.TryParse((string?)o.Attribute(name), NumberStyles.AllowLeadingSign,
+            CultureInfo.InvariantCulture, out long n) ? n : 0;
     }
 
-    /// <summary>A probe may find either state; any other result that was not expected is a failure. Pending (-1, 193) is none.</summary>
+    /// <summary>A probe may find either state; any other result that was not expected is a failure. Pending (-1, 193)
+    /// is none.</summary>
     private static bool IsFailure(OperationView o) => o.OpStatus != -1 && o.Rc != 193 && o.Rc != o.TargetRc
         && !(o.Task == "monitor" && o.Interval == 0 && o.Rc is 0 or 7 or 8);
 
@@ -134,13 +146,16 @@ public sealed class CibStatusView : IStatusView
         }
 
         XElement agent = e.Attribute("template") is { } t
-            ? cib.Section("resources")!.Elements("template").FirstOrDefault(x => (string?)x.Attribute("id") == t.Value) ?? e
+            ? cib.Section("resources")!.Elements("template").FirstOrDefault(x =>
+                (string?)x.Attribute("id") == t.Value) ?? e
             : e;
         string name = $"{(string?)agent.Attribute("class")}:"
-            + (agent.Attribute("provider") is { } provider ? provider.Value + ":" : "") + (string?)agent.Attribute("type");
+            + (agent.Attribute("provider") is { } provider ? provider.Value + ":" : "")
+                + (string?)agent.Attribute("type");
         var on = new List<(NodeView, string)>();
         bool failed = false;
-        foreach ((NodeView node, List<OperationView> ops) in _history.Where(h => h.Key == id || IsInstance(h.Key, id)).SelectMany(h => h.Value))
+        foreach ((NodeView node, List<OperationView> ops) in _history.Where(h => h.Key == id || IsInstance(h.Key, id))
+            .SelectMany(h => h.Value))
         {
             (string? role, bool bad) = RoleAfter(ops, promotable);
             if (role is not null && node.Online)
@@ -150,11 +165,13 @@ public sealed class CibStatusView : IStatusView
             }
         }
 
-        return new ResourceView(id, kind, name, on, disabled, managed, maintenance, failed, false, promotable, false, []);
+        return new ResourceView(id, kind, name, on, disabled, managed, maintenance, failed, false, promotable, false,
+            []);
     }
 
     private static bool IsInstance(string key, string id) =>
-        key.Length > id.Length + 1 && key.StartsWith(id, StringComparison.Ordinal) && key[id.Length] == ':' && char.IsDigit(key[^1]);
+        key.Length > id.Length + 1 && key.StartsWith(id, StringComparison.Ordinal) && key[id.Length] == ':'
+            && char.IsDigit(key[^1]);
 
     private static (string? Role, bool Failed) RoleAfter(List<OperationView> ops, bool promotable)
     {
@@ -187,7 +204,8 @@ public sealed class CibStatusView : IStatusView
                     (role, failed) = ("Promoted", o.Rc == 9);
                     break;
                 case "monitor" when o.Rc is 0 or 190:
-                    (role, failed) = (role == "Promoted" && promotable && o.Interval > 0 && o.TargetRc == 8 ? role : started, false);
+                    (role, failed) = (role == "Promoted" && promotable && o.Interval > 0 && o.TargetRc == 8 ? role
+                        : started, false);
                     break;
                 default:
                     if (bad && o.Rc != 5)

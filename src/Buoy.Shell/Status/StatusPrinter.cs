@@ -13,9 +13,14 @@ public sealed record StatusOptions
     public bool FailCounts { get; init; }
     public bool Attributes { get; init; }
     public bool Timing { get; init; }
+
+    /// <summary>Whether there is a daemon whose state is told.</summary>
     public bool Live { get; init; } = true;
 
-    /// <summary>The line "Status of pacemakerd": only where there is a daemon.</summary>
+    /// <summary>Counts by agent and node instead of a list.</summary>
+    public bool Brief { get; init; }
+
+    /// <summary>The header.</summary>
     public bool Summary { get; init; } = true;
 }
 
@@ -25,22 +30,35 @@ public static class StatusPrinter
     /// <summary>The whole status.</summary>
     public static void Print(TextWriter o, CibDocument cib, IStatusView view, StatusOptions options, DateTimeOffset now)
     {
-        Summary(o, cib, view, options, now);
-        o.Write("\nNode List:\n");
+        if (options.Summary)
+        {
+            Summary(o, cib, view, options, now);
+            o.Write("\n");
+        }
+
+        o.Write("Node List:\n");
         Nodes(o, view, options);
         if (options.GroupByNode)
         {
             if (options.Inactive)
             {
                 o.Write("\nInactive Resources:\n");
-                Resources(o, [.. view.Resources.Where(r => r.Primitives().All(p => p.On.Count == 0))], "No inactive resources", "  ", null);
+                Resources(o, [.. view.Resources.Where(r => r.Primitives().All(p => p.On.Count == 0))],
+                    "No inactive resources", "  ", view.Nodes);
             }
         }
         else
         {
-            var shown = options.Inactive ? view.Resources : [.. view.Resources.Where(r => r.Primitives().Any(p => p.On.Count > 0))];
+            var shown = options.Inactive ? view.Resources : [.. view.Resources.Where(r => r.Primitives().Any(p =>
+                p.On.Count > 0))];
             o.Write(options.Inactive ? "\nFull List of Resources:\n" : "\nActive Resources:\n");
-            Resources(o, shown, options.Inactive ? "No resources" : "No active resources", "  ", null);
+            if (options.Brief)
+            {
+                Brief(o, view);
+                shown = [];
+            }
+            Resources(o, shown, options.Brief ? "" : options.Inactive ? "No resources" : "No active resources", "  ",
+                options.Inactive ? view.Nodes : null);
         }
 
         if (options.Attributes && view.Nodes.Any(n => n.Online && n.Attributes.Count(Shown) > 0))
@@ -49,7 +67,8 @@ public static class StatusPrinter
             foreach (NodeView n in view.Nodes.Where(n => n.Online && n.Attributes.Any(Shown)))
             {
                 o.Write($"  * Node: {n.Name}:\n");
-                foreach ((string name, string value) in n.Attributes.Where(Shown).OrderBy(a => a.Name, StringComparer.Ordinal))
+                foreach ((string name, string value) in n.Attributes.Where(Shown).OrderBy(a => a.Name,
+                    StringComparer.Ordinal))
                 {
                     o.Write($"    * {name,-32}\t: {value,-10}\n");
                 }
@@ -58,7 +77,7 @@ public static class StatusPrinter
 
         if (options.Operations)
         {
-            Operations(o, cib, view);
+            Operations(o, cib, view, options.Timing);
         }
         else if (options.FailCounts)
         {
@@ -74,21 +93,36 @@ public static class StatusPrinter
             }
         }
 
-        static bool Shown((string Name, string Value) a) => a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate" or "probe_complete")
-            && !a.Name.StartsWith("fail-count-", StringComparison.Ordinal) && !a.Name.StartsWith("last-failure-", StringComparison.Ordinal);
+        static bool Shown((string Name, string Value) a) =>
+            a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate" or "probe_complete")
+            && !a.Name.StartsWith("fail-count-", StringComparison.Ordinal) && !a.Name.StartsWith("last-failure-",
+                StringComparison.Ordinal);
     }
 
     /// <summary>The resources as indented list; <paramref name="empty"/> is said where there are none.</summary>
-    public static void Resources(TextWriter o, IReadOnlyList<ResourceView> resources, string empty, string indent, NodeView? only, bool nodes = true)
+    /// <param name="all">The cluster's nodes, where a clone's stopped instances are to be told; else null.</param>
+    public static void Resources(
+        TextWriter o, IReadOnlyList<ResourceView> resources, string empty, string indent, IReadOnlyList<NodeView>? all,
+            bool nodes = true)
     {
-        if (resources.Count == 0)
+        if (resources.Count == 0 && empty.Length > 0)
         {
             o.Write($"{indent}* {empty}\n");
         }
 
         foreach (ResourceView r in resources)
         {
-            Resource(o, r, indent, only, nodes);
+            Resource(o, r, indent, all, nodes);
+        }
+    }
+
+    /// <summary>How many resources of each agent are active on which node.</summary>
+    private static void Brief(TextWriter o, IStatusView view)
+    {
+        foreach (var g in view.Resources.SelectMany(r => r.Primitives()).SelectMany(p => p.On.Select(x => (p.Agent,
+            x.Node.Name))).GroupBy(x => x))
+        {
+            o.Write($"  * {g.Count()}\t({g.Key.Agent}):\tActive {g.Key.Name}\n");
         }
     }
 
@@ -115,7 +149,8 @@ public static class StatusPrinter
             flags.Add("unmanaged");
         }
 
-        string role = r.Failed && r.On.Count > 0 ? (r.Role is "Promoted" or "Unpromoted" ? $"FAILED {r.Role}" : "FAILED") : r.Role;
+        string role = r.Failed && r.On.Count > 0 ? (r.Role is "Promoted" or "Unpromoted" ? $"FAILED {r.Role}"
+            : "FAILED") : r.Role;
         string list = nodes && r.On.Count > 1 ? " [ " + string.Join(' ', r.On.Select(n => n.Node.Name)) + " ]" : "";
         return $"{r.Id}\t({r.Agent}):\t {role}{where}{(flags.Count > 0 ? $" ({string.Join(", ", flags)})" : "")}{list}";
     }
@@ -127,8 +162,9 @@ public static class StatusPrinter
         string what = f.OpStatus == 2 ? "could not be executed (Timed Out)"
             : f.OpStatus is not (0 or 4 or 1) ? $"could not be executed ({OpStatus(f.OpStatus)})"
             : $"returned '{ReturnCode(f.Rc)}'";
-        string reason = f.ExitReason.Length > 0 ? $" because '{f.ExitReason}'" : "";
-        string after = f.ExecTime > 0 ? $" after {(f.ExecTime >= 1000 ? Duration(f.ExecTime) : f.ExecTime + "ms")}" : "";
+        string reason = f.ExitReason.Length > 0 ? $" ({f.ExitReason})" : "";
+        string after = f.ExecTime > 0 ? $" after {(f.ExecTime >= 1000 ? Duration(f.ExecTime) : f.ExecTime + "ms")}"
+            : "";
         return $"{f.Resource} {interval}{f.Task} on {f.Node} {what}{reason} at {CibDocument.CTime(f.LastChange)}{after}";
     }
 
@@ -157,7 +193,8 @@ public static class StatusPrinter
 
         long s = ms / 1000;
         string text = "";
-        foreach ((long unit, string name) in (ReadOnlySpan<(long, string)>)[(86400, "d"), (3600, "h"), (60, "m"), (1, "s")])
+        foreach ((long unit, string name) in (ReadOnlySpan<(long, string)>)[(86400, "d"), (3600, "h"), (60, "m"), (1,
+            "s")])
         {
             if (s >= unit)
             {
@@ -169,7 +206,8 @@ public static class StatusPrinter
         return text.Length == 0 ? "0s" : text;
     }
 
-    private static void Summary(TextWriter o, CibDocument cib, IStatusView view, StatusOptions options, DateTimeOffset now)
+    private static void Summary(TextWriter o, CibDocument cib, IStatusView view, StatusOptions options,
+        DateTimeOffset now)
     {
         if (options.Live)
         {
@@ -211,7 +249,8 @@ public static class StatusPrinter
     private static string By(CibDocument cib)
     {
         string text = "";
-        foreach ((string word, string attribute) in (ReadOnlySpan<(string, string)>)[(" by ", "update-user"), (" via ", "update-client"), (" on ", "update-origin")])
+        foreach ((string word, string attribute) in (ReadOnlySpan<(string, string)>)[(" by ", "update-user"), (" via ",
+            "update-client"), (" on ", "update-origin")])
         {
             if ((string?)cib.Root.Attribute(attribute) is { } value)
             {
@@ -232,7 +271,8 @@ public static class StatusPrinter
             if (options.GroupByNode)
             {
                 o.Write($"  * Node {n.Name}: {state}:\n    * Resources:\n");
-                foreach (ResourceView r in view.Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Any(x => x.Node == n)))
+                foreach (ResourceView r in view.Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Any(x =>
+                    x.Node == n)))
                 {
                     o.Write($"      * {Line(r, nodes: false)}\n");
                 }
@@ -279,7 +319,7 @@ public static class StatusPrinter
         };
     }
 
-    private static void Resource(TextWriter o, ResourceView r, string indent, NodeView? only, bool nodes)
+    private static void Resource(TextWriter o, ResourceView r, string indent, IReadOnlyList<NodeView>? all, bool nodes)
     {
         switch (r.Kind)
         {
@@ -290,14 +330,15 @@ public static class StatusPrinter
                 o.Write($"{indent}* Resource Group: {r.Id}{Flags(r)}:\n");
                 foreach (ResourceView c in r.Children)
                 {
-                    Resource(o, c, indent + "  ", only, nodes);
+                    Resource(o, c, indent + "  ", all, nodes);
                 }
 
                 break;
             default:
                 string child = r.Children.Count > 0 ? r.Children[0].Id : "";
                 o.Write($"{indent}* {(r.Kind == "bundle" ? "Container bundle" : "Clone Set")}: {r.Id} [{child}]{(r.Promotable ? " (promotable)" : "")}{Flags(r)}:\n");
-                var by = r.Primitives().SelectMany(p => p.On).GroupBy(x => x.Role).ToDictionary(g => g.Key, g => g.Select(x => x.Node.Name)
+                var by = r.Primitives().SelectMany(p => p.On).GroupBy(x => x.Role).ToDictionary(g => g.Key, g => g
+                    .Select(x => x.Node.Name)
                     .Distinct().Order(StringComparer.Ordinal).ToList());
                 foreach (string role in (string[])["Promoted", "Unpromoted", "Started"])
                 {
@@ -307,9 +348,10 @@ public static class StatusPrinter
                     }
                 }
 
-                if (by.Count == 0)
+                List<string> idle = [.. (all ?? []).Select(n => n.Name).Except(by.Values.SelectMany(n => n))];
+                if (idle.Count > 0)
                 {
-                    o.Write($"{indent}  * Stopped{(r.Disabled ? " (disabled)" : "")}: [ ]\n");
+                    o.Write($"{indent}  * Stopped{(r.Disabled ? " (disabled)" : "")}: [ {string.Join(' ', idle)} ]\n");
                 }
 
                 break;
@@ -332,7 +374,7 @@ public static class StatusPrinter
         }
     }
 
-    private static void Operations(TextWriter o, CibDocument cib, IStatusView view)
+    private static void Operations(TextWriter o, CibDocument cib, IStatusView view, bool timing)
     {
         o.Write("\nOperations:\n");
         foreach (IGrouping<string, OperationView> node in view.Operations.GroupBy(x => x.Node))
@@ -349,9 +391,14 @@ public static class StatusPrinter
                 o.Write($"    * {r.Key}: migration-threshold={Threshold(cib, r.Key)}{Fails(cib, node.Key, r.Key)}:\n");
                 foreach (OperationView x in r.Where(IsShown))
                 {
-                    string interval = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
-                    o.Write($"      * ({x.CallId}) {x.Task}:{interval} last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" "
-                        + $"exec-time=\"{x.ExecTime}ms\" queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})\n");
+                    string fields = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
+                    if (timing)
+                    {
+                        fields += $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" exec-time=\"{x.ExecTime}ms\" "
+                            + $"queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})";
+                    }
+
+                    o.Write($"      * ({x.CallId}) {x.Task}{(fields.Length > 0 ? ":" : "")}{fields}\n");
                 }
             }
         }
@@ -370,7 +417,8 @@ public static class StatusPrinter
         o.Write("\nMigration Summary:\n");
         foreach (NodeView n in view.Nodes.Where(n => n.Online))
         {
-            var failed = view.Resources.SelectMany(r => r.Primitives()).Select(p => (p.Id, Text: Fails(cib, n.Name, p.Id)))
+            var failed = view.Resources.SelectMany(r => r.Primitives()).Select(p => (p.Id, Text: Fails(cib, n.Name,
+                p.Id)))
                 .Where(f => f.Text.Length > 0).ToList();
             if (failed.Count > 0)
             {
@@ -386,7 +434,8 @@ public static class StatusPrinter
     /// <summary>The fail count of a resource on a node, 0 where none, and the last failure.</summary>
     public static (string Count, DateTimeOffset? Last) FailCount(CibDocument cib, string node, string resource)
     {
-        XElement? state = cib.Root.Element("status")?.Elements("node_state").FirstOrDefault(s => (string?)s.Attribute("uname") == node);
+        XElement? state = cib.Root.Element("status")?.Elements("node_state").FirstOrDefault(s =>
+            (string?)s.Attribute("uname") == node);
         long sum = 0;
         bool infinity = false;
         DateTimeOffset? last = null;
@@ -408,19 +457,22 @@ public static class StatusPrinter
         return (infinity || sum >= 1000000 ? "1000000" : sum.ToString(CultureInfo.InvariantCulture), last);
 
         static bool Matches(string name, string prefix) =>
-            name.StartsWith(prefix, StringComparison.Ordinal) && (name.Length == prefix.Length || name[prefix.Length] is '#' or ':');
+            name.StartsWith(prefix, StringComparison.Ordinal) && (name.Length == prefix.Length
+                || name[prefix.Length] is '#' or ':');
     }
 
     private static string Fails(CibDocument cib, string node, string resource)
     {
         (string count, DateTimeOffset? last) = FailCount(cib, node, resource);
-        return count == "0" ? "" : $" fail-count={count}" + (last is { } t ? $" last-failure='{CibDocument.CTime(t)}'" : "");
+        return count == "0" ? "" : $" fail-count={count}" + (last is { } t ? $" last-failure='{CibDocument.CTime(t)}'"
+            : "");
     }
 
     /// <summary>The resource's migration-threshold, as Pacemaker shows it (1000000 = never).</summary>
     public static string Threshold(CibDocument cib, string resource)
     {
-        XElement? e = cib.Section("resources")?.Descendants().FirstOrDefault(x => (string?)x.Attribute("id") == resource);
+        XElement? e = cib.Section("resources")?.Descendants().FirstOrDefault(x =>
+            (string?)x.Attribute("id") == resource);
         string? value = null;
         for (; e is not null && value is null && e.Name != "resources"; e = e.Parent)
         {

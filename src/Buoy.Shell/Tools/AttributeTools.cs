@@ -10,14 +10,18 @@ internal sealed class AttributeTools(ShellServices services)
 {
     private static readonly Dictionary<char, string> Short = new()
     {
-        ['n'] = "name", ['v'] = "update", ['G'] = "query", ['D'] = "delete", ['N'] = "node", ['t'] = "type", ['l'] = "lifetime", ['z'] = "utilization",
-        ['q'] = "quiet", ['Q'] = "quiet", ['d'] = "default", ['p'] = "promotion", ['s'] = "set-name", ['P'] = "pattern", ['V'] = "verbose",
-        ['!'] = "inhibit-policy-engine", ['?'] = "help", ['$'] = "version", ['i'] = "id", ['r'] = "resource", ['o'] = "operation", ['I'] = "interval",
+        ['n'] = "name", ['v'] = "update", ['G'] = "query", ['D'] = "delete", ['N'] = "node", ['t'] = "type", ['l'] =
+            "lifetime", ['z'] = "utilization",
+        ['q'] = "quiet", ['Q'] = "quiet", ['d'] = "default", ['p'] = "promotion", ['s'] = "set-name", ['P'] =
+            "pattern", ['V'] = "verbose",
+        ['!'] = "inhibit-policy-engine", ['?'] = "help", ['$'] = "version", ['i'] = "id", ['r'] = "resource", ['o'] =
+            "operation", ['I'] = "interval",
     };
 
     private static readonly string[] Valued =
     [
-        "name", "attr-name", "update", "attr-value", "node", "uname", "node-uname", "type", "lifetime", "default", "set-name", "pattern", "id",
+        "name", "attr-name", "update", "attr-value", "node", "uname", "node-uname", "type", "lifetime", "default",
+            "set-name", "pattern", "id",
         "resource", "operation", "interval",
     ];
 
@@ -31,11 +35,13 @@ internal sealed class AttributeTools(ShellServices services)
     {
         string? promotion = null;
         List<string> list = [.. args];
-        int p = list.FindIndex(a => a is "-p" or "--promotion" || a.StartsWith("--promotion=", StringComparison.Ordinal));
+        int p = list.FindIndex(a => a is "-p" or "--promotion" || a.StartsWith("--promotion=",
+            StringComparison.Ordinal));
         if (p >= 0)
         {
             promotion = list[p].Contains('=') ? list[p].Split('=')[1]
-                : p + 1 < list.Count && !list[p + 1].StartsWith('-') ? list[p + 1] : Environment.GetEnvironmentVariable("OCF_RESOURCE_INSTANCE");
+                : p + 1 < list.Count && !list[p + 1].StartsWith('-') ? list[p + 1]
+                    : Environment.GetEnvironmentVariable("OCF_RESOURCE_INSTANCE");
             if (!list[p].Contains('=') && p + 1 < list.Count && !list[p + 1].StartsWith('-'))
             {
                 list.RemoveAt(p + 1);
@@ -54,26 +60,32 @@ internal sealed class AttributeTools(ShellServices services)
         string? name = fixedName ?? o.Value("name") ?? o.Value("attr-name");
         if (name is null || o.Has("pattern"))
         {
-            return ToolFrame.Bad(tool, name is null ? "Error: must specify attribute name or pattern to delete" : "--pattern is not supported", error);
+            return ToolFrame.Bad(tool, name is null ? "Error: must specify attribute name or pattern to delete"
+                : "--pattern is not supported", error);
         }
 
         string? value = o.Value("update") ?? o.Value("attr-value");
         bool delete = o.Has("delete") || o.Has("attr-delete") || o.Has("delete-attr");
         string? node = o.Value("node") ?? o.Value("uname") ?? o.Value("node-uname");
-        string? type = o.Value("type") ?? o.Value("lifetime") switch { "reboot" => "status", "forever" => "nodes", _ => null };
-        type ??= promotion is not null ? "status" : fixedName is not null || node is not null || o.Has("utilization") ? "nodes" : "crm_config";
+        string? type = o.Value("type") ?? o.Value("lifetime") switch { "reboot" => "status", "forever" => "nodes", _ =>
+            null };
+        type ??= promotion is not null ? "status" : fixedName is not null || node is not null || o.Has("utilization")
+            ? "nodes" : "crm_config";
         type = type switch { "reboot" => "status", "forever" => "nodes", _ => type };
         return ToolFrame.Run(tool, services, error, (source, connection) =>
         {
             if (type is "status" or "nodes")
             {
                 node ??= ToolFrame.ThisNode(source, connection);
-                return NodeAttribute(tool, source, (node, name, value, delete, type == "status", o.Has("utilization")), o, output, error);
+                return NodeAttribute(tool, source, (node, name, value, delete, type == "status", o.Has("utilization")),
+                    o, output, error);
             }
 
             if (type is not ("crm_config" or "rsc_defaults" or "op_defaults"))
             {
-                return ToolFrame.Bad(tool, $"type '{type}' is not supported: expected crm_config, nodes, status, rsc_defaults or op_defaults", error);
+                return ToolFrame.Bad(tool,
+                    $"type '{type}' is not supported: expected crm_config, nodes, status, rsc_defaults or op_defaults",
+                    error);
             }
 
             return Option(tool, source, (type, name, value, delete), o, output, error);
@@ -81,7 +93,8 @@ internal sealed class AttributeTools(ShellServices services)
     }
 
     private static int NodeAttribute(
-        string tool, ICibSource source, (string Node, string Name, string? Value, bool Delete, bool Transient, bool Utilization) a,
+        string tool, ICibSource source, (string Node, string Name, string? Value, bool Delete, bool Transient,
+            bool Utilization) a,
         OptionReader o, TextWriter output, TextWriter error)
     {
         var edits = new CibEdits(source, tool);
@@ -121,7 +134,8 @@ internal sealed class AttributeTools(ShellServices services)
     }
 
     private static int Option(
-        string tool, ICibSource source, (string Type, string Name, string? Value, bool Delete) a, OptionReader o, TextWriter output, TextWriter error)
+        string tool, ICibSource source, (string Type, string Name, string? Value, bool Delete) a, OptionReader o,
+            TextWriter output, TextWriter error)
     {
         var edits = new CibEdits(source, tool);
         if (a.Value is not null)
@@ -130,7 +144,8 @@ internal sealed class AttributeTools(ShellServices services)
             return 0;
         }
 
-        var pair = source.Query().Section(a.Type)?.Descendants("nvpair").FirstOrDefault(p => (string?)p.Attribute("name") == a.Name);
+        var pair = source.Query().Section(a.Type)?.Descendants("nvpair").FirstOrDefault(p =>
+            (string?)p.Attribute("name") == a.Name);
         if (a.Delete)
         {
             if (pair is not null)
@@ -142,7 +157,8 @@ internal sealed class AttributeTools(ShellServices services)
             return 0;
         }
 
-        return Say(tool, $"scope={a.Type}  name={a.Name}", (string?)pair?.Attribute("value") ?? o.Value("default"), o.Has("quiet"), output, error);
+        return Say(tool, $"scope={a.Type}  name={a.Name}", (string?)pair?.Attribute("value") ?? o.Value("default"),
+            o.Has("quiet"), output, error);
     }
 
     private static int Say(string tool, string prefix, string? value, bool quiet, TextWriter output, TextWriter error)
@@ -161,10 +177,13 @@ internal sealed class AttributeTools(ShellServices services)
     {
         var letters = new Dictionary<char, string>
         {
-            ['n'] = "name", ['v'] = "update", ['U'] = "update", ['B'] = "update-both", ['Y'] = "update-delay", ['Q'] = "query", ['D'] = "delete", ['A'] = "all",
-            ['N'] = "node", ['d'] = "delay", ['p'] = "private", ['q'] = "quiet", ['S'] = "lifetime", ['s'] = "set", ['R'] = "refresh", ['V'] = "verbose",
+            ['n'] = "name", ['v'] = "update", ['U'] = "update", ['B'] = "update-both", ['Y'] = "update-delay", ['Q'] =
+                "query", ['D'] = "delete", ['A'] = "all",
+            ['N'] = "node", ['d'] = "delay", ['p'] = "private", ['q'] = "quiet", ['S'] = "lifetime", ['s'] = "set",
+                ['R'] = "refresh", ['V'] = "verbose",
         };
-        var o = new OptionReader(args, letters, "nvUBNdSs", ["name", "update", "update-both", "node", "delay", "lifetime", "set"]);
+        var o = new OptionReader(args, letters, "nvUBNdSs", ["name", "update", "update-both", "node", "delay",
+            "lifetime", "set"]);
         if (o.Problem is { } problem)
         {
             return ToolFrame.Bad("attrd_updater", problem, error);
@@ -187,7 +206,8 @@ internal sealed class AttributeTools(ShellServices services)
             if (o.Has("query"))
             {
                 CibDocument cib = source.Query();
-                IEnumerable<string> nodes = o.Has("all") ? cib.Nodes().Select(n => n.Uname) : [node ?? ToolFrame.ThisNode(source, connection)];
+                IEnumerable<string> nodes = o.Has("all") ? cib.Nodes().Select(n => n.Uname) : [node
+                    ?? ToolFrame.ThisNode(source, connection)];
                 bool any = false;
                 foreach (string n in nodes)
                 {

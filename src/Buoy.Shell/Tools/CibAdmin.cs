@@ -9,16 +9,21 @@ internal sealed class CibAdmin(ShellServices services)
 {
     private static readonly Dictionary<char, string> Long = new()
     {
-        ['Q'] = "query", ['E'] = "erase", ['B'] = "bump", ['C'] = "create", ['M'] = "modify", ['P'] = "patch", ['R'] = "replace", ['D'] = "delete",
-        ['d'] = "delete-all", ['a'] = "empty", ['u'] = "upgrade", ['5'] = "md5-sum", ['f'] = "force", ['l'] = "local", ['c'] = "allow-create",
-        ['n'] = "no-children", ['X'] = "xml-text", ['x'] = "xml-file", ['p'] = "xml-pipe", ['o'] = "scope", ['A'] = "xpath", ['s'] = "sync-call",
-        ['t'] = "timeout", ['V'] = "verbose", ['e'] = "node-path", ['U'] = "user", ['S'] = "show-access", ['N'] = "node", ['6'] = "md5-sum-versioned",
+        ['Q'] = "query", ['E'] = "erase", ['B'] = "bump", ['C'] = "create", ['M'] = "modify", ['P'] = "patch", ['R'] =
+            "replace", ['D'] = "delete",
+        ['d'] = "delete-all", ['a'] = "empty", ['u'] = "upgrade", ['5'] = "md5-sum", ['f'] = "force", ['l'] = "local",
+            ['c'] = "allow-create",
+        ['n'] = "no-children", ['X'] = "xml-text", ['x'] = "xml-file", ['p'] = "xml-pipe", ['o'] = "scope", ['A'] =
+            "xpath", ['s'] = "sync-call",
+        ['t'] = "timeout", ['V'] = "verbose", ['e'] = "node-path", ['U'] = "user", ['S'] = "show-access", ['N'] =
+            "node", ['6'] = "md5-sum-versioned",
         ['?'] = "help", ['$'] = "version", ['!'] = "feature",
     };
 
     public int Run(string[] args, TextReader input, TextWriter output, TextWriter error)
     {
-        var o = new OptionReader(args, Long, "XxoAtUN", ["xml-text", "xml-file", "scope", "xpath", "timeout", "user", "node"]);
+        var o = new OptionReader(args, Long, "XxoAtUN", ["xml-text", "xml-file", "scope", "xpath", "timeout", "user",
+            "node"]);
         if (o.Problem is { } problem)
         {
             error.Write($"cibadmin: {problem}\n");
@@ -38,7 +43,8 @@ internal sealed class CibAdmin(ShellServices services)
             return 0;
         }
 
-        string? command = new[] { "query", "erase", "bump", "create", "modify", "patch", "replace", "delete", "delete-all", "empty", "upgrade", "md5-sum" }
+        string? command = new[] { "query", "erase", "bump", "create", "modify", "patch", "replace", "delete",
+            "delete-all", "empty", "upgrade", "md5-sum" }
             .FirstOrDefault(o.Has);
         foreach (string refused in (string[])["patch", "user", "show-access", "md5-sum-versioned", "node", "node-path"])
         {
@@ -72,7 +78,8 @@ internal sealed class CibAdmin(ShellServices services)
         ICibSource source = services.Source(connection);
         try
         {
-            return command is "query" or "md5-sum" ? Query(source, o, command, output) : Change(source, o, command, input);
+            return command is "query" or "md5-sum" ? Query(source, o, command, output) : Change(source, o, command,
+                input);
         }
         catch (CibException e)
         {
@@ -128,13 +135,15 @@ internal sealed class CibAdmin(ShellServices services)
             }
 
             output.Write(found.Count == 1 ? CibText.Format(Part(found[0], o))
-                : "<xpath-query>\n" + string.Concat(found.Select(e => CibText.Format(Part(e, o), 1))) + "</xpath-query>\n");
+                : "<xpath-query>\n" + string.Concat(found.Select(e => CibText.Format(Part(e, o), 1)))
+                    + "</xpath-query>\n");
             return 0;
         }
 
         string? scope = o.Value("scope");
         bool known = scope is null or "configuration" or "status" || CibDocument.Sections.Contains(scope);
-        var section = cib.Section(known ? scope : null) ?? throw new CibException(ControlStatus.NoSuchObject, $"no section {scope}");
+        var section = cib.Section(known ? scope : null) ?? throw new CibException(ControlStatus.NoSuchObject,
+            $"no section {scope}");
         output.Write(CibText.Format(Part(section, o)));
         return 0;
     }
@@ -145,7 +154,8 @@ internal sealed class CibAdmin(ShellServices services)
     private static int Change(ICibSource source, OptionReader o, string command, TextReader input)
     {
         string? scope = o.Value("scope"), xpath = o.Value("xpath");
-        string? xml = o.Value("xml-text") ?? (o.Value("xml-file") is { } f ? File.ReadAllText(f) : o.Has("xml-pipe") ? input.ReadToEnd() : null);
+        string? xml = o.Value("xml-text") ?? (o.Value("xml-file") is { } f ? File.ReadAllText(f) : o.Has("xml-pipe")
+            ? input.ReadToEnd() : null);
         CibOperation operation = command switch
         {
             "erase" => new CibOperation(CibOperationKind.Erase),
@@ -154,7 +164,8 @@ internal sealed class CibAdmin(ShellServices services)
             "replace" => new CibOperation(CibOperationKind.Replace, scope, xpath, xml),
             "delete" or "delete-all" => new CibOperation(CibOperationKind.Delete, scope, xpath, xml),
             "bump" => new CibOperation(CibOperationKind.Modify, Xml: "<cib/>"),
-            "upgrade" => new CibOperation(CibOperationKind.Modify, Xml: $"<cib validate-with=\"{CibDocument.ValidateWith}\"/>"),
+            "upgrade" => new CibOperation(CibOperationKind.Modify,
+                Xml: $"<cib validate-with=\"{CibDocument.ValidateWith}\"/>"),
             _ => throw new CibException(ControlStatus.Usage, $"unknown command {command}"),
         };
         if (xml is null && xpath is null && command is "create" or "modify" or "replace" or "delete")

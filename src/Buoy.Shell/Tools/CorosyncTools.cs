@@ -68,7 +68,8 @@ internal sealed class CorosyncTools(ShellServices services)
     }
 
     /// <summary>What -s or -l prints.</summary>
-    public static void PrintQuorum(MembershipReport m, TextWriter o, DateTimeOffset now, bool status, bool hex = false, bool addresses = false)
+    public static void PrintQuorum(MembershipReport m, TextWriter o, DateTimeOffset now, bool status, bool hex = false,
+        bool addresses = false)
     {
         var present = m.Members.Where(x => x.Present).OrderBy(x => x.NodeId).ToList();
         if (status)
@@ -86,7 +87,8 @@ internal sealed class CorosyncTools(ShellServices services)
         o.Write("\nMembership information\n----------------------\n    Nodeid      Votes Name\n");
         foreach (MemberReport x in present)
         {
-            string id = hex ? "0x" + x.NodeId.ToString("x8", CultureInfo.InvariantCulture) : x.NodeId.ToString(CultureInfo.InvariantCulture);
+            string id = hex ? "0x" + x.NodeId.ToString("x8", CultureInfo.InvariantCulture)
+                : x.NodeId.ToString(CultureInfo.InvariantCulture);
             string name = addresses && x.Addresses.Count > 0 ? string.Join(", ", x.Addresses) : x.Name;
             o.Write($"{id,10} {x.Votes,10} {name}{(x.Local ? " (local)" : "")}\n");
         }
@@ -356,7 +358,8 @@ internal sealed class CorosyncTools(ShellServices services)
         }
     }
 
-    private static IEnumerable<char> Letters(string option) => option.StartsWith('-') && option.Length > 1 ? option[1..] : "?";
+    private static IEnumerable<char> Letters(string option) => option.StartsWith('-') && option.Length > 1
+        ? option[1..] : "?";
 
     private int Connected(TextWriter error, string absent, Func<ControlConnection, int> what)
     {

@@ -8,10 +8,14 @@ internal sealed class CrmMon(ShellServices services)
 {
     private static readonly Dictionary<char, string> Short = new()
     {
-        ['1'] = "one-shot", ['r'] = "inactive", ['A'] = "show-node-attributes", ['f'] = "failcounts", ['n'] = "group-by-node", ['o'] = "operations",
-        ['t'] = "timing-details", ['R'] = "show-detail", ['b'] = "brief", ['D'] = "hide-headers", ['j'] = "pending", ['V'] = "verbose",
-        ['Q'] = "quiet", ['N'] = "disable-ncurses", ['?'] = "help", ['$'] = "version", ['X'] = "as-xml", ['c'] = "tickets",
-        ['m'] = "fence-history", ['L'] = "neg-locations", ['s'] = "simple-status", ['i'] = "interval", ['p'] = "pid-file", ['d'] = "daemonize",
+        ['1'] = "one-shot", ['r'] = "inactive", ['A'] = "show-node-attributes", ['f'] = "failcounts", ['n'] =
+            "group-by-node", ['o'] = "operations",
+        ['t'] = "timing-details", ['R'] = "show-detail", ['b'] = "brief", ['D'] = "hide-headers", ['j'] = "pending",
+            ['V'] = "verbose",
+        ['Q'] = "quiet", ['N'] = "disable-ncurses", ['?'] = "help", ['$'] = "version", ['X'] = "as-xml", ['c'] =
+            "tickets",
+        ['m'] = "fence-history", ['L'] = "neg-locations", ['s'] = "simple-status", ['i'] = "interval", ['p'] =
+            "pid-file", ['d'] = "daemonize",
     };
 
     public int Run(string[] args, TextReader input, TextWriter output, TextWriter error)
@@ -21,7 +25,8 @@ internal sealed class CrmMon(ShellServices services)
             args = [.. args.Where(a => a != "--as-xml"), "-X"];
         }
 
-        var o = new OptionReader(args, Short, "ip", ["interval", "pid-file", "output-as", "output-to", "include", "exclude", "node", "resource"]);
+        var o = new OptionReader(args, Short, "ip", ["interval", "pid-file", "output-as", "output-to", "include",
+            "exclude", "node", "resource"]);
         if (o.Problem is { } problem)
         {
             return ToolFrame.Bad("crm_mon", problem, error);
@@ -39,7 +44,8 @@ internal sealed class CrmMon(ShellServices services)
             return 0;
         }
 
-        foreach (string refused in (string[])["tickets", "neg-locations", "daemonize", "output-to", "include", "exclude", "node", "resource"])
+        foreach (string refused in (string[])["tickets", "neg-locations", "daemonize", "output-to", "include",
+            "exclude", "node", "resource"])
         {
             if (o.Has(refused))
             {
@@ -60,7 +66,8 @@ internal sealed class CrmMon(ShellServices services)
             IStatusView view = services.Status(cib, now);
             if (form is "xml" or "old-xml")
             {
-                output.Write(StatusXml.Format(cib, view, now, source.IsLive, form == "xml" ? "crm_mon " + string.Join(' ', args) : null));
+                output.Write(StatusXml.Format(cib, view, now, source.IsLive, form == "xml" ? "crm_mon "
+                    + string.Join(' ', args) : null));
                 return 0;
             }
 
@@ -71,8 +78,10 @@ internal sealed class CrmMon(ShellServices services)
 
             StatusPrinter.Print(output, cib, view, new StatusOptions
             {
-                Inactive = o.Has("inactive"), GroupByNode = o.Has("group-by-node"), Live = source.IsLive, Summary = !o.Has("hide-headers"),
-                Operations = o.Has("operations") || o.Has("timing-details"), FailCounts = o.Has("failcounts"),
+                Inactive = o.Has("inactive"), GroupByNode = o.Has("group-by-node"), Live = source.IsLive, Summary =
+                    !o.Has("hide-headers"),
+                Operations = o.Has("operations") || o.Has("timing-details"), Timing = o.Has("timing-details"), Brief =
+                    o.Has("brief"), FailCounts = o.Has("failcounts"),
                 Attributes = o.Has("show-node-attributes"),
             }, now);
             return 0;

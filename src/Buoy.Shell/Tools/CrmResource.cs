@@ -10,21 +10,29 @@ internal sealed class CrmResource(ShellServices services)
 {
     private static readonly Dictionary<char, string> Short = new()
     {
-        ['r'] = "resource", ['N'] = "node", ['H'] = "node", ['l'] = "list-raw", ['L'] = "list", ['W'] = "locate", ['w'] = "query-xml-raw", ['q'] = "query-xml",
-        ['M'] = "move", ['B'] = "ban", ['U'] = "clear", ['C'] = "cleanup", ['P'] = "refresh", ['R'] = "refresh", ['p'] = "set-parameter",
-        ['g'] = "get-parameter", ['d'] = "delete-parameter", ['v'] = "parameter-value", ['m'] = "meta", ['z'] = "utilization", ['u'] = "lifetime",
-        ['f'] = "force", ['Q'] = "quiet", ['V'] = "verbose", ['O'] = "list-operations", ['o'] = "list-all-operations", ['a'] = "constraints",
-        ['h'] = "help", ['$'] = "version", ['A'] = "stack", ['t'] = "resource-type", ['s'] = "set-name", ['i'] = "nvpair",
+        ['r'] = "resource", ['N'] = "node", ['H'] = "node", ['l'] = "list-raw", ['L'] = "list", ['W'] = "locate",
+            ['w'] = "query-xml-raw", ['q'] = "query-xml",
+        ['M'] = "move", ['B'] = "ban", ['U'] = "clear", ['C'] = "cleanup", ['P'] = "refresh", ['R'] = "refresh",
+            ['p'] = "set-parameter",
+        ['g'] = "get-parameter", ['d'] = "delete-parameter", ['v'] = "parameter-value", ['m'] = "meta", ['z'] =
+            "utilization", ['u'] = "lifetime",
+        ['f'] = "force", ['Q'] = "quiet", ['V'] = "verbose", ['O'] = "list-operations", ['o'] = "list-all-operations",
+            ['a'] = "constraints",
+        ['h'] = "help", ['$'] = "version", ['A'] = "stack", ['t'] = "resource-type", ['s'] = "set-name", ['i'] =
+            "nvpair",
     };
 
     private static readonly string[] Valued =
     [
-        "resource", "node", "host-uname", "set-parameter", "get-parameter", "delete-parameter", "parameter-value", "lifetime", "set-name", "nvpair",
-        "resource-type", "timeout", "list-agents", "list-ocf-alternatives", "show-metadata", "operation", "interval", "output-as",
+        "resource", "node", "host-uname", "set-parameter", "get-parameter", "delete-parameter", "parameter-value",
+            "lifetime", "set-name", "nvpair",
+        "resource-type", "timeout", "list-agents", "list-ocf-alternatives", "show-metadata", "operation", "interval",
+            "output-as",
     ];
 
     private static readonly string[] Plain =
-        ["wait", "list-standards", "list-ocf-providers", "why", "restart", "unmove", "un-move", "un-ban", "migrate", "un-migrate", "cleanup", "recursive", "promoted"];
+        ["wait", "list-standards", "list-ocf-providers", "why", "restart", "unmove", "un-move", "un-ban", "migrate",
+            "un-migrate", "cleanup", "recursive", "promoted"];
 
     public int Run(string[] args, TextReader input, TextWriter output, TextWriter error)
     {
@@ -40,7 +48,8 @@ internal sealed class CrmResource(ShellServices services)
             return 0;
         }
 
-        foreach (string refused in (string[])["stack", "resource-type", "set-name", "nvpair", "recursive", "promoted", "operation", "interval", "restart", "output-as"])
+        foreach (string refused in (string[])["stack", "resource-type", "set-name", "nvpair", "recursive", "promoted",
+            "operation", "interval", "restart", "output-as"])
         {
             if (o.Has(refused))
             {
@@ -97,7 +106,8 @@ internal sealed class CrmResource(ShellServices services)
         return 0;
     }
 
-    private int OnCluster(OptionReader o, ICibSource source, ControlConnection connection, TextWriter output, TextWriter error)
+    private int OnCluster(OptionReader o, ICibSource source, ControlConnection connection, TextWriter output,
+        TextWriter error)
     {
         if (o.Has("wait"))
         {
@@ -111,7 +121,7 @@ internal sealed class CrmResource(ShellServices services)
         if (o.Has("list"))
         {
             output.Write("Full List of Resources:\n");
-            StatusPrinter.Resources(output, view.Resources, "No resources", "  ", null, nodes: false);
+            StatusPrinter.Resources(output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
             return view.Resources.Count > 0 ? 0 : Missing(error);
         }
 
@@ -199,7 +209,8 @@ internal sealed class CrmResource(ShellServices services)
     private static int Value(OptionReader o, string rsc, ICibSource source, TextWriter output, TextWriter error)
     {
         string kind = o.Has("meta") ? "meta" : o.Has("utilization") ? "utilization" : "param";
-        foreach ((string option, string what) in (ReadOnlySpan<(string, string)>)[("set-parameter", "set"), ("delete-parameter", "delete"), ("get-parameter", "show")])
+        foreach ((string option, string what) in (ReadOnlySpan<(string, string)>)[("set-parameter", "set"),
+            ("delete-parameter", "delete"), ("get-parameter", "show")])
         {
             if (o.Value(option) is { } name)
             {
@@ -216,7 +227,8 @@ internal sealed class CrmResource(ShellServices services)
     }
 
     private int Move(
-        OptionReader o, string rsc, string? node, IStatusView view, ICibSource source, CibDocument cib, TextWriter output, TextWriter error)
+        OptionReader o, string rsc, string? node, IStatusView view, ICibSource source, CibDocument cib,
+            TextWriter output, TextWriter error)
     {
         DateTimeOffset? until = o.Value("lifetime") is { } l ? CibEdits.After(services.Now(), l) : null;
         if (o.Has("lifetime") && until is null)
@@ -265,7 +277,8 @@ internal sealed class CrmResource(ShellServices services)
     }
 
     private static int Cleanup(
-        string? rsc, string? node, CibDocument cib, ICibSource source, ControlConnection connection, TextWriter output, TextWriter error)
+        string? rsc, string? node, CibDocument cib, ICibSource source, ControlConnection connection, TextWriter output,
+            TextWriter error)
     {
         if (!source.IsLive)
         {
@@ -291,7 +304,8 @@ internal sealed class CrmResource(ShellServices services)
         }
 
         string text = connection.Call(ControlCommand.Cleanup, null, [.. arguments]);
-        output.Write(text.Length > 0 ? text.TrimEnd('\n') + "\n" : $"Cleaned up {rsc ?? "all resources"} on {node ?? "all nodes"}\n");
+        output.Write(text.Length > 0 ? text.TrimEnd('\n') + "\n"
+            : $"Cleaned up {rsc ?? "all resources"} on {node ?? "all nodes"}\n");
         return 0;
     }
 

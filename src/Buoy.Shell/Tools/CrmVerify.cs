@@ -9,7 +9,8 @@ internal sealed class CrmVerify(ShellServices services)
 {
     private static readonly Dictionary<char, string> Short = new()
     {
-        ['L'] = "live-check", ['x'] = "xml-file", ['X'] = "xml-text", ['p'] = "xml-pipe", ['V'] = "verbose", ['q'] = "quiet", ['h'] = "help", ['$'] = "version",
+        ['L'] = "live-check", ['x'] = "xml-file", ['X'] = "xml-text", ['p'] = "xml-pipe", ['V'] = "verbose", ['q'] =
+            "quiet", ['h'] = "help", ['$'] = "version",
         ['S'] = "save-xml",
     };
 
@@ -70,5 +71,6 @@ internal sealed class CrmVerify(ShellServices services)
     }
 
     private static bool HasFencing(CibDocument cib) =>
-        cib.Section("resources")?.Descendants("primitive").Any(p => (string?)p.Attribute("class") == "stonith") ?? false;
+        cib.Section("resources")?.Descendants("primitive").Any(p => (string?)p.Attribute("class") == "stonith")
+            ?? false;
 }

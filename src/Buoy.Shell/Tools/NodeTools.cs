@@ -10,13 +10,15 @@ internal sealed class NodeTools(ShellServices services)
 {
     private static readonly Dictionary<char, string> NodeShort = new()
     {
-        ['n'] = "name", ['l'] = "list", ['p'] = "partition", ['q'] = "quorum", ['i'] = "cluster-id", ['N'] = "name-for-id", ['R'] = "remove",
+        ['n'] = "name", ['l'] = "list", ['p'] = "partition", ['q'] = "quorum", ['i'] = "cluster-id", ['N'] =
+            "name-for-id", ['R'] = "remove",
         ['f'] = "force", ['Q'] = "quiet", ['V'] = "verbose", ['h'] = "help", ['$'] = "version",
     };
 
     private static readonly Dictionary<char, string> AdminShort = new()
     {
-        ['D'] = "dc_lookup", ['S'] = "status", ['N'] = "nodes", ['t'] = "timeout", ['B'] = "bash-export", ['q'] = "quiet", ['V'] = "verbose",
+        ['D'] = "dc_lookup", ['S'] = "status", ['N'] = "nodes", ['t'] = "timeout", ['B'] = "bash-export", ['q'] =
+            "quiet", ['V'] = "verbose",
         ['?'] = "help", ['P'] = "pacemakerd",
     };
 
@@ -43,7 +45,8 @@ internal sealed class NodeTools(ShellServices services)
 
             MembershipReport m = connection.Membership();
             // crm_node takes several questions at once (-l -p): the last one counts.
-            string? what = args.SelectMany(a => NodeShort.Where(s => a == "-" + s.Key || a == "--" + s.Value).Select(s => s.Value)
+            string? what = args.SelectMany(a => NodeShort.Where(s => a == "-" + s.Key || a == "--" + s.Value)
+                .Select(s => s.Value)
                 .Where(s => s is "name" or "list" or "partition" or "quorum" or "cluster-id")).LastOrDefault();
             switch (what)
             {
@@ -57,7 +60,8 @@ internal sealed class NodeTools(ShellServices services)
                     output.Write(m.Quorate ? "1\n" : "0\n");
                     return 0;
                 case "partition":
-                    output.Write(string.Join(' ', m.Members.Where(x => x.Present).OrderBy(x => x.NodeId).Select(x => x.Name)) + " \n");
+                    output.Write(string.Join(' ', m.Members.Where(x => x.Present).OrderBy(x => x.NodeId).Select(x =>
+                        x.Name)) + " \n");
                     return 0;
                 case "list":
                     foreach (MemberReport x in m.Members.OrderBy(x => x.NodeId))
@@ -118,7 +122,8 @@ internal sealed class NodeTools(ShellServices services)
             if (o.Has("dc_lookup"))
             {
                 string? dc = view.Nodes.FirstOrDefault(n => n.IsDc)?.Name;
-                output.Write(dc is null ? "Designated Controller is: not yet elected\n" : $"Designated Controller is: {dc}\n");
+                output.Write(dc is null ? "Designated Controller is: not yet elected\n"
+                    : $"Designated Controller is: {dc}\n");
                 return 0;
             }
 

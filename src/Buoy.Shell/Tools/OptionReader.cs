@@ -1,6 +1,7 @@
 namespace Buoy.Shell.Tools;
 
-/// <summary>Options as getopt_long(3) takes them: -abc, -oVALUE, -o VALUE, --name=VALUE, --name VALUE, unambiguous beginnings of long names.</summary>
+/// <summary>Options as getopt_long(3) takes them: -abc, -oVALUE, -o VALUE, --name=VALUE, --name VALUE, unambiguous
+/// beginnings of long names.</summary>
 internal sealed class OptionReader
 {
     private readonly List<(string Name, string? Value)> _options = [];
@@ -8,7 +9,8 @@ internal sealed class OptionReader
     /// <param name="shortNames">Short letters and the long names they stand for.</param>
     /// <param name="withValue">Short letters that take a value.</param>
     /// <param name="longWithValue">Long names that take a value.</param>
-    public OptionReader(string[] args, IReadOnlyDictionary<char, string> shortNames, string withValue, string[] longWithValue, string[]? moreLong = null)
+    public OptionReader(string[] args, IReadOnlyDictionary<char, string> shortNames, string withValue,
+        string[] longWithValue, string[]? moreLong = null)
     {
         List<string> known = [.. shortNames.Values, .. longWithValue, .. moreLong ?? []];
         for (int i = 0; i < args.Length && Problem is null; i++)
@@ -18,10 +20,12 @@ internal sealed class OptionReader
             {
                 int eq = a.IndexOf('=');
                 string given = eq < 0 ? a[2..] : a[2..eq];
-                List<string> match = known.Contains(given) ? [given] : [.. known.Where(k => k.StartsWith(given, StringComparison.Ordinal)).Distinct()];
+                List<string> match = known.Contains(given) ? [given] : [.. known.Where(k => k.StartsWith(given,
+                    StringComparison.Ordinal)).Distinct()];
                 if (match.Count != 1)
                 {
-                    Problem = match.Count == 0 ? $"unrecognized option '--{given}'" : $"option '--{given}' is ambiguous";
+                    Problem = match.Count == 0 ? $"unrecognized option '--{given}'"
+                        : $"option '--{given}' is ambiguous";
                     return;
                 }
 

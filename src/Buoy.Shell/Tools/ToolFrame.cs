@@ -7,7 +7,8 @@ namespace Buoy.Shell.Tools;
 /// <summary>What Pacemaker's tools have in common: the CIB, and failures in their words.</summary>
 internal static class ToolFrame
 {
-    public static int Run(string tool, ShellServices services, TextWriter error, Func<ICibSource, ControlConnection, int> what)
+    public static int Run(string tool, ShellServices services, TextWriter error, Func<ICibSource, ControlConnection,
+        int> what)
     {
         using ControlConnection connection = services.Connect();
         try
@@ -28,7 +29,8 @@ internal static class ToolFrame
                         + "Error performing operation: Not connected\n",
                     _ => $"{tool}: Could not connect to the CIB: Transport endpoint is not connected\n",
                 },
-                ControlStatus.NoSuchObject when e.Message.StartsWith("Could not map", StringComparison.Ordinal) => $"{tool}: {e.Message}\n",
+                ControlStatus.NoSuchObject when e.Message.StartsWith("Could not map", StringComparison.Ordinal) =>
+                    $"{tool}: {e.Message}\n",
                 _ => $"{tool}: Error performing operation: {e.Message}\n",
             });
             return tool == "crm_verify" && e.Status == ControlStatus.NotConnected ? 66 : e.Status;
