@@ -14,13 +14,16 @@ public static class AgentCatalog
     /// <summary>Classes that can be executed, in alphabetical order.</summary>
     public static IReadOnlyList<string> Classes { get; } = ["lsb", "ocf", "service", "systemd"];
 
-    private static readonly string[] UnitFolders = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+    private static readonly string[] UnitFolders = [
+        "/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
     /// <summary>The XML of a built-in agent; null: it is not one.</summary>
     public static string? BuiltInMetaData(AgentName agent) =>
         agent == IpAddress ? BuiltInXml.IpAddress : agent == Haproxy ? BuiltInXml.Haproxy : null;
 
-    /// <summary>Providers of the ocf class: installed ones and <c>heartbeat</c>, whose built-in agents are always there.</summary>
+    /// <summary>
+    /// Providers of the ocf class: installed ones and <c>heartbeat</c>, whose built-in agents are always there.
+    /// </summary>
     public static IReadOnlyList<string> Providers(AgentExecutorOptions? options = null)
     {
         string root = Path.Combine((options ?? new AgentExecutorOptions()).OcfRoot, "resource.d");
@@ -28,7 +31,8 @@ public static class AgentCatalog
     }
 
     /// <summary>Agents of a class, and for ocf of a provider, sorted.</summary>
-    public static IReadOnlyList<string> Agents(string agentClass, string? provider = null, AgentExecutorOptions? options = null)
+    public static IReadOnlyList<string> Agents(
+        string agentClass, string? provider = null, AgentExecutorOptions? options = null)
     {
         var o = options ?? new AgentExecutorOptions();
         IEnumerable<string> names = agentClass switch
@@ -81,6 +85,7 @@ public static class AgentCatalog
         .Select(static n => n[..^".service".Length]);
 
     private static IEnumerable<string> Names(string folder, bool directories) =>
-        !Directory.Exists(folder) ? [] : (directories ? Directory.EnumerateDirectories(folder) : Directory.EnumerateFiles(folder))
+        !Directory.Exists(folder) ? []
+            : (directories ? Directory.EnumerateDirectories(folder) : Directory.EnumerateFiles(folder))
             .Select(static p => Path.GetFileName(p)).Where(static n => n[0] != '.');
 }

@@ -3,10 +3,15 @@ using System.Globalization;
 
 namespace Buoy.Agents;
 
-/// <summary>The environment that script agents get (OCF Resource Agent API 1.1 section 3, and what heartbeat's add).</summary>
+/// <summary>
+/// The environment that script agents get (OCF Resource Agent API 1.1 section 3, and what heartbeat's add).
+/// </summary>
 internal static class AgentEnvironment
 {
     private const string FeatureSet = "3.19.0";
+    private static readonly string[] OfTheDaemon =
+        ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+
     private const string SystemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>The daemon's own environment without what belongs to agents or to the daemon alone.</summary>
@@ -17,7 +22,7 @@ internal static class AgentEnvironment
         {
             string name = (string)e.Key;
             if (!name.StartsWith("OCF_", StringComparison.Ordinal) && !name.StartsWith("HA_", StringComparison.Ordinal)
-                && !name.StartsWith("BUOY_", StringComparison.Ordinal) && name != "NOTIFY_SOCKET")
+                && !name.StartsWith("BUOY_", StringComparison.Ordinal) && !OfTheDaemon.Contains(name))
             {
                 result[name] = (string?)e.Value ?? "";
             }
@@ -31,7 +36,8 @@ internal static class AgentEnvironment
         AgentRequest request, AgentExecutorOptions options, Dictionary<string, string> inherited)
     {
         var env = new Dictionary<string, string>(inherited);
-        env["PATH"] = env.TryGetValue("PATH", out string? path) && path.Length > 0 ? $"{path}:{SystemPath}" : SystemPath;
+        env["PATH"] = env.TryGetValue("PATH", out string? path) && path.Length > 0 ? $"{path}:{SystemPath}"
+            : SystemPath;
         env["OCF_ROOT"] = options.OcfRoot;
         env["OCF_RA_VERSION_MAJOR"] = "1";
         env["OCF_RA_VERSION_MINOR"] = "1";

@@ -3,7 +3,8 @@ using Buoy.Linux;
 namespace Buoy.Agents;
 
 /// <summary>
-/// The executor: one queue per resource, the agents of all classes, recurring operations. What an operation goes through:
+/// The executor: one queue per resource, the agents of all classes, recurring operations. What an operation
+/// goes through:
 /// 1. <see cref="Execute"/> queues it (2. after <c>CRM_meta_start_delay</c>, if given);
 /// 3. its resource's queue starts it when the one before has ended;
 /// 4. the agent ends it, at the latest when its timeout has run out;
@@ -74,7 +75,8 @@ public sealed class AgentExecutor : IAgentExecutor
     public void Execute(AgentRequest request, Action<AgentResult> done)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        var operation = new Operation(request.TimeoutMs > 0 ? request : request with { TimeoutMs = DefaultTimeoutMs }, done);
+        var bounded = request.TimeoutMs > 0 ? request : request with { TimeoutMs = DefaultTimeoutMs };
+        var operation = new Operation(bounded, done);
         var queue = Queue(request.ResourceId);
         if (request.IntervalMs > 0)
         {
@@ -97,7 +99,8 @@ public sealed class AgentExecutor : IAgentExecutor
     /// <inheritdoc/>
     public bool Cancel(string resourceId, string task, long intervalMs)
     {
-        if (!_queues.TryGetValue(resourceId, out var queue) || !queue.Recurring.Remove((task, intervalMs), out var operation))
+        if (!_queues.TryGetValue(resourceId, out var queue)
+            || !queue.Recurring.Remove((task, intervalMs), out var operation))
         {
             return false;
         }
@@ -204,7 +207,9 @@ public sealed class AgentExecutor : IAgentExecutor
         Wake(queue);
     }
 
-    /// <summary>Results never arrive while the caller is still in a call of ours: starting is the loop's next turn.</summary>
+    /// <summary>
+    /// Results never arrive while the caller is still in a call of ours: starting is the loop's next turn.
+    /// </summary>
     private void Wake(ResourceQueue queue)
     {
         if (!queue.PumpPosted)
@@ -244,7 +249,8 @@ public sealed class AgentExecutor : IAgentExecutor
         }
         catch (Exception e) when (e is LinuxException or IOException or UnauthorizedAccessException)
         {
-            int rc = e is UnauthorizedAccessException or LinuxException { Errno: 1 or 13 } ? Ocf.NoPermission : Ocf.Error;
+            int rc = e is UnauthorizedAccessException or LinuxException { Errno: 1 or 13 } ? Ocf.NoPermission
+                : Ocf.Error;
             End(queue, operation, new Outcome(rc, e.Message));
             return null;
         }
@@ -297,7 +303,8 @@ public sealed class AgentExecutor : IAgentExecutor
             return;
         }
 
-        foreach (var operation in queue.Recurring.Values.Where(static o => o.Request.Task is "monitor" or "status").ToArray())
+        foreach (var operation in queue.Recurring.Values
+            .Where(static o => o.Request.Task is "monitor" or "status").ToArray())
         {
             if (operation.Last is not null && !operation.Cancelled)
             {

@@ -13,6 +13,9 @@ public sealed record AgentExecutorOptions
     /// <summary>Scripts of the lsb class.</summary>
     public string LsbRoot { get; init; } = "/etc/init.d";
 
+    /// <summary>The program that manages systemd's units.</summary>
+    public string Systemctl { get; init; } = "/usr/bin/systemctl";
+
     /// <summary>Our balancer: program (absolute) and first arguments; <c>-f CONFFILE -db</c> follows.</summary>
     public IReadOnlyList<string> BalancerCommand { get; init; } = ["/proc/self/exe", "balancer"];
 

@@ -9,7 +9,8 @@ namespace Buoy.Agents;
 /// </summary>
 /// <remarks>
 /// The child's descriptors: 3 = BUOY_READY_FD, one byte when it listens; 4 = BUOY_HEARTBEAT_FD, a byte per turn of its
-/// shards, at least one in a quarter of the limit. The watch on the heartbeat begins with the first one.
+/// shards, at least one in a quarter of the limit. The watch on the heartbeat begins with the first one,
+/// so a balancer that beats sends it before the ready byte.
 /// </remarks>
 internal sealed class BalancerProcess : IDisposable
 {
@@ -103,7 +104,8 @@ internal sealed class BalancerProcess : IDisposable
     }
 
     /// <summary>
-    /// Takes over a living process that was started with <paramref name="arguments"/> in its command line; null: there is none.
+    /// Takes over a living process that was started with <paramref name="arguments"/> in its command line; null: there
+    /// is none.
     /// </summary>
     public static BalancerProcess? Adopt(EventLoop loop, string pidFile, IReadOnlyList<string> arguments, int limitMs)
     {

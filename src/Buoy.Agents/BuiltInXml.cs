@@ -11,7 +11,8 @@ internal static class BuiltInXml
         <longdesc lang="en">
         Keeps one floating IPv4 or IPv6 address on an interface of this node. Built in: the address is set over netlink,
         and neighbours are told by gratuitous ARP (IPv4) or unsolicited neighbour advertisements (IPv6), at once and
-        again after 50, 100, 200, 500 and 1000 ms. A removed address or a lost carrier fails a recurring monitor at once.
+        again after 50, 100, 200, 500 and 1000 ms. A removed address or a lost carrier fails a recurring monitor at
+        once.
         </longdesc>
         <shortdesc lang="en">A floating IPv4 or IPv6 address</shortdesc>
         <parameters>
@@ -36,7 +37,8 @@ internal static class BuiltInXml
         <content type="string" default=""/>
         </parameter>
         <parameter name="iflabel" unique="0">
-        <longdesc lang="en">A label for the IPv4 address, shown after the interface's name and a colon, together at most 15 characters.</longdesc>
+        <longdesc lang="en">A label for the IPv4 address, shown after the interface's name and a colon, together at
+        most 15 characters.</longdesc>
         <shortdesc lang="en">Interface label</shortdesc>
         <content type="string" default=""/>
         </parameter>
@@ -46,12 +48,14 @@ internal static class BuiltInXml
         <content type="boolean" default="false"/>
         </parameter>
         <parameter name="preferred_lft">
-        <longdesc lang="en">Seconds for which the address may be the source of new connections (RFC 4862 section 5.5.4); 0 = never, or forever.</longdesc>
+        <longdesc lang="en">Seconds for which the address may be the source of new connections (RFC 4862 section
+        5.5.4); 0 = never, or forever.</longdesc>
         <shortdesc lang="en">Preferred lifetime</shortdesc>
         <content type="string" default="forever"/>
         </parameter>
         <parameter name="nodad">
-        <longdesc lang="en">IPv6: the address is used without duplicate address detection, which takes about a second.</longdesc>
+        <longdesc lang="en">IPv6: the address is used without duplicate address detection, which takes about a
+        second.</longdesc>
         <shortdesc lang="en">No duplicate address detection</shortdesc>
         <content type="boolean" default="false"/>
         </parameter>
@@ -81,17 +85,20 @@ internal static class BuiltInXml
         <content type="boolean" default="true"/>
         </parameter>
         <parameter name="arp_sender">
-        <longdesc lang="en">Accepted for compatibility (send_arp, ipoibarping, iputils_arping, libnet_arping): no program is run.</longdesc>
+        <longdesc lang="en">Accepted for compatibility (send_arp, ipoibarping, iputils_arping, libnet_arping): no
+        program is run.</longdesc>
         <shortdesc lang="en">ARP sender</shortdesc>
         <content type="string" default=""/>
         </parameter>
         <parameter name="send_arp_opts">
-        <longdesc lang="en">-A: announce with ARP replies only. -U: with requests and replies, which is the default.</longdesc>
+        <longdesc lang="en">-A: announce with ARP replies only. -U: with requests and replies, which is the
+        default.</longdesc>
         <shortdesc lang="en">Form of announcements</shortdesc>
         <content type="string" default=""/>
         </parameter>
         <parameter name="run_arping">
-        <longdesc lang="en">IPv4: before the address is taken, ask the network three times in 160 ms whether another host has it (RFC 5227).</longdesc>
+        <longdesc lang="en">IPv4: before the address is taken, ask the network three times in 160 ms whether another
+        host has it (RFC 5227).</longdesc>
         <shortdesc lang="en">Ask whether the address is in use</shortdesc>
         <content type="boolean" default="false"/>
         </parameter>
@@ -124,8 +131,8 @@ internal static class BuiltInXml
         <resource-agent name="haproxy" version="1.0">
         <version>1.1</version>
         <longdesc lang="en">
-        Runs the load balancer for a haproxy.cfg. Built in: the balancer is this program's own, and its end or a loop that
-        stands still fails a recurring monitor at once. With binpath it runs that HAProxy.
+        Runs the load balancer for a haproxy.cfg. Built in: the balancer is this program's own, and its end or a loop
+        that stands still fails a recurring monitor at once. With binpath it runs that HAProxy.
         </longdesc>
         <shortdesc lang="en">The load balancer</shortdesc>
         <parameters>
@@ -140,7 +147,8 @@ internal static class BuiltInXml
         <content type="string" default="/etc/haproxy/haproxy.cfg"/>
         </parameter>
         <parameter name="extraconf" unique="0" required="0">
-        <longdesc lang="en">A second configuration file, or, where it begins with a hyphen, further arguments.</longdesc>
+        <longdesc lang="en">A second configuration file, or, where it begins with a hyphen, further
+        arguments.</longdesc>
         <shortdesc lang="en">Further configuration</shortdesc>
         <content type="string"/>
         </parameter>

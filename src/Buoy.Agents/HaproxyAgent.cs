@@ -8,7 +8,7 @@ namespace Buoy.Agents;
 /// </summary>
 /// <remarks>
 /// <code>
-/// (none) --start--> starting --ready byte (ours) or 50 ms alive (binpath)--> running --SIGTERM--> stopping --exit--> (none)
+/// (none) --start--> starting --ready byte, or 50 ms alive--> running --SIGTERM--> stopping --exit--> (none)
 ///              \--exit or timeout--> (none), failed          \--exit--> (none), every recurring monitor says 7 at once
 /// </code>
 /// </remarks>
@@ -264,7 +264,8 @@ internal sealed class HaproxyAgent(EventLoop loop, AgentExecutorOptions options,
         arguments.AddRange(["-c", .. p.FileArguments()]);
         return ProgramRunner.Run(
             loop, options, request, path, arguments, AgentEnvironment.Inherited(),
-            static r => r.End.Code == 0 ? new Outcome(Ocf.Ok) : new Outcome(Ocf.NotConfigured, string.Join("; ", r.Errors)),
+            static r => r.End.Code == 0 ? new Outcome(Ocf.Ok)
+                : new Outcome(Ocf.NotConfigured, string.Join("; ", r.Errors)),
             end);
     }
 

@@ -38,7 +38,8 @@ internal static class Interval
     public static long? Parse(string text, int bareUnit)
     {
         int digits = text.TakeWhile(char.IsAsciiDigit).Count();
-        if (!long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out long n) || n > 1L << 40)
+        if (!long.TryParse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture, out long n)
+            || n > 1L << 40)
         {
             return null;
         }

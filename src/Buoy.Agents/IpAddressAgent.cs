@@ -6,16 +6,20 @@ namespace Buoy.Agents;
 /// <summary>
 /// The built-in ocf:heartbeat:IPaddr2: one address, by netlink, announced by packets of our own. Its meaning is the
 /// original's; where it differs:
-/// - monitor says 1, not 7, when the address is on another interface than <c>nic</c>, and stop takes it away from there too:
-///   an address of the cluster left somewhere answers for it;
+/// - monitor says 1, not 7, when the address is on another interface than <c>nic</c>, and stop takes it away
+///   from there too: an address of the cluster left somewhere answers for it;
 /// - <c>check_link_status</c> (of newer versions) is on unless turned off: an address on a dead link serves nobody;
 /// - announcements always go on in the background (<c>arp_bg</c> changes nothing), closer together at first.
 /// </summary>
 internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions options, Action<string, Outcome> report)
     : IAgent, IDisposable
 {
+    /// <summary>The kernel gives every network namespace's loopback interface this number.</summary>
+    private const int LoopbackIndex = 1;
+
     private const string RouteFlush = "/proc/sys/net/ipv4/route/flush";
     private readonly Dictionary<string, Held> _held = [];
+    private readonly Dictionary<ushort, PacketSocket> _senders = [];
     private NetworkStack? _stack;
     private NetworkMonitor? _monitor;
 
@@ -107,6 +111,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         }
 
         _held.Clear();
+        foreach (var sender in _senders.Values)
+        {
+            sender.Dispose();
+        }
+
+        _senders.Clear();
         _monitor?.Dispose();
         _stack?.Dispose();
     }
@@ -171,14 +181,16 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
                     break;
                 case ProbeVerdict.Taken:
                     waiting.End(new Outcome(
-                        Ocf.Error, $"{p.Address} is in use by {AddressProbeHost.MacText(probe.HolderMac ?? [])} on {link.Name}"));
+                        Ocf.Error,
+                        $"{p.Address} is in use by {AddressProbeHost.MacText(probe.HolderMac ?? [])} on {link.Name}"));
                     break;
                 default:
                     waiting.End(new Outcome(Ocf.Error, $"no probe for {p.Address} could be sent on {link.Name}"));
                     break;
             }
         });
-        waiting.Timeout = loop.Schedule(request.TimeoutMs, () => waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
+        waiting.Timeout = loop.Schedule(request.TimeoutMs, () =>
+            waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
         return waiting;
     }
 
@@ -223,7 +235,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         };
         waiting.Left = () => _waiting.Remove(waiting);
         _waiting.Add(waiting);
-        waiting.Timeout = loop.Schedule(request.TimeoutMs, () => waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
+        waiting.Timeout = loop.Schedule(request.TimeoutMs, () =>
+            waiting.End(ProgramRunner.TimedOut(request.TimeoutMs)));
         waiting.Look();
         return waiting;
     }
@@ -262,7 +275,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         if (request.IntervalMs > 0 || outcome.Rc == Ocf.Ok)
         {
             var held = Hold(request.ResourceId, p);
-            if (outcome.Rc == Ocf.Ok && p.ArpCountRefresh > 0 && link is not null && held.Announcer is null or { Done: true })
+            if (outcome.Rc == Ocf.Ok && p.ArpCountRefresh > 0 && link is not null
+                && held.Announcer is null or { Done: true })
             {
                 Announce(request.ResourceId, held, link!, p.ArpCountRefresh);
             }
@@ -292,7 +306,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         link ??= links.FirstOrDefault(l => l.Index == address.Interface);
         if (p.PrefixLength is { } prefix && address.PrefixLength != prefix)
         {
-            return new Outcome(Ocf.NotRunning, $"{p.Address} has prefix length {address.PrefixLength}, expected {prefix}");
+            return new Outcome(
+                Ocf.NotRunning, $"{p.Address} has prefix length {address.PrefixLength}, expected {prefix}");
         }
 
         if (address.Flags.HasFlag(AddressFlags.DadFailed))
@@ -305,9 +320,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
             : new Outcome(Ocf.Ok);
     }
 
-    /// <summary>All entries of the address, wherever they are.</summary>
+    /// <summary>
+    /// All entries of the address, wherever they are; not on the loopback interface, where LVS real servers keep one.
+    /// </summary>
     private List<AddressInfo> Same(IpAddressParameters p) =>
-        [.. Stack.Addresses(p.Address.AddressFamily).Where(a => a.Address.Equals(p.Address))];
+        [.. Stack.Addresses(p.Address.AddressFamily)
+            .Where(a => a.Address.Equals(p.Address) && (a.Interface != LoopbackIndex || p.Nic == "lo"))];
 
     /// <summary>Whether the address is still being checked; null: it is gone or was found to be a duplicate.</summary>
     private bool? Tentative(IpAddressParameters p)
@@ -340,7 +358,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         if (route is null)
         {
             string missing = p.Nic is null ? "nic" : "cidr_netmask";
-            return new Outcome(Ocf.Error, $"parameter {missing} is not given, and no route but the default one covers {p.Address}");
+            return new Outcome(
+                Ocf.Error, $"parameter {missing} is not given, and no route but the default one covers {p.Address}");
         }
 
         link ??= Stack.Links().First(l => l.Index == route.Interface);
@@ -370,14 +389,21 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
 
         try
         {
+            ushort protocol = Announcer.ProtocolFor(held.Parameters.Address);
+            if (!_senders.TryGetValue(protocol, out var sender))
+            {
+                sender = _senders[protocol] = PacketSocket.OpenSender(protocol);
+            }
+
             held.Announcer = new Announcer(
-                loop, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
+                loop, sender, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
                 text => options.Log(new AgentLogLine(resourceId, "start", true, text)), held.Parameters.ArpRepliesOnly);
         }
         catch (LinuxException e)
         {
             // The address serves; neighbours with an old entry find it when that expires.
-            options.Log(new AgentLogLine(resourceId, "start", true, $"{held.Parameters.Address} is not announced: {e.Message}"));
+            options.Log(new AgentLogLine(
+                resourceId, "start", true, $"{held.Parameters.Address} is not announced: {e.Message}"));
         }
     }
 

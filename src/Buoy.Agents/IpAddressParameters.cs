@@ -12,7 +12,8 @@ internal sealed record IpAddressParameters
 
     private static readonly string[] Known =
     [
-        "ip", "nic", "cidr_netmask", "broadcast", "iflabel", "lvs_support", "lvs_ipv6_addrlabel", "lvs_ipv6_addrlabel_value",
+        "ip", "nic", "cidr_netmask", "broadcast", "iflabel", "lvs_support", "lvs_ipv6_addrlabel",
+        "lvs_ipv6_addrlabel_value",
         "mac", "clusterip_hash", "unique_clone_address", "arp_interval", "arp_count", "arp_count_refresh", "arp_bg",
         "arp_sender", "send_arp_opts", "flush_routes", "run_arping", "nodad", "noprefixroute", "preferred_lft",
         "network_namespace", "check_link_status", "proto",
@@ -116,7 +117,8 @@ internal sealed record IpAddressParameters
     /// <summary>The label is too long for this interface's name; null: it fits.</summary>
     public Outcome? LabelFailure(LinkInfo link) => Label is null || link.Name.Length + 1 + Label.Length <= MaxLabel
         ? null
-        : new Outcome(Ocf.NotConfigured, $"parameter iflabel=\"{Label}\": \"{link.Name}:{Label}\" is longer than {MaxLabel} characters");
+        : new Outcome(Ocf.NotConfigured,
+            $"parameter iflabel=\"{Label}\": \"{link.Name}:{Label}\" is longer than {MaxLabel} characters");
 
     private IPAddress? BroadcastFor(byte prefix)
     {
@@ -214,7 +216,8 @@ internal sealed record IpAddressParameters
             return value;
         }
 
-        r.Wrong("cidr_netmask", text, $"a prefix length from 0 to {high}{(ipv4 ? ", or a netmask 255.255.255.0" : "")}");
+        r.Wrong("cidr_netmask", text,
+            $"a prefix length from 0 to {high}{(ipv4 ? ", or a netmask 255.255.255.0" : "")}");
         return null;
     }
 

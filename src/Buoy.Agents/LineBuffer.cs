@@ -2,7 +2,9 @@ using System.Text;
 
 namespace Buoy.Agents;
 
-/// <summary>Cuts a stream of bytes into lines. A line longer than the limit is cut there; nothing grows without end.</summary>
+/// <summary>
+/// Cuts a stream of bytes into lines. A line longer than the limit is cut there; nothing grows without end.
+/// </summary>
 internal sealed class LineBuffer(Action<string> line)
 {
     private const int MaxLine = 4096;

@@ -37,7 +37,8 @@ internal sealed class ParameterReader(IReadOnlyDictionary<string, string> attrib
             return otherwise;
         }
 
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= low && value <= high)
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int value) && value >= low
+            && value <= high)
         {
             return value;
         }
@@ -63,7 +64,8 @@ internal sealed class ParameterReader(IReadOnlyDictionary<string, string> attrib
 
     /// <summary>Parameters that the agent does not know; meta attributes and the feature set are not its own.</summary>
     public IEnumerable<string> Unknown(IEnumerable<string> known) => attributes.Keys
-        .Where(static k => !k.StartsWith("CRM_meta_", StringComparison.Ordinal) && k is not ("crm_feature_set" or "OCF_CHECK_LEVEL"))
+        .Where(static k =>
+            !k.StartsWith("CRM_meta_", StringComparison.Ordinal) && k is not ("crm_feature_set" or "OCF_CHECK_LEVEL"))
         .Except(known);
 
     private void Fail(int rc, string reason) => Failure ??= new Outcome(rc, reason);

@@ -11,7 +11,8 @@ internal sealed record ProcessResult(
 
 /// <summary>
 /// Runs one program to its end, at most for its timeout: then its whole process group gets SIGTERM, and SIGKILL
-/// <see cref="GraceMs"/> later. Its end is seen through a pidfd; output that a left-over child still holds open is not waited for.
+/// <see cref="GraceMs"/> later. Its end is seen through a pidfd; output that a left-over child still holds open is not
+/// waited for.
 /// </summary>
 internal sealed class ProcessRun : IRunningOperation
 {

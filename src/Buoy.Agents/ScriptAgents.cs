@@ -8,7 +8,8 @@ internal static class ProgramRunner
     private const int NoEntry = 2, NoAccess = 13;
 
     public static IRunningOperation? Run(
-        EventLoop loop, AgentExecutorOptions options, AgentRequest request, string path, IReadOnlyList<string> arguments,
+        EventLoop loop, AgentExecutorOptions options, AgentRequest request, string path,
+        IReadOnlyList<string> arguments,
         Dictionary<string, string> environment, Func<ProcessResult, Outcome> exited, Action<Outcome> end)
     {
         try
@@ -95,18 +96,17 @@ internal sealed class LsbAgent(EventLoop loop, AgentExecutorOptions options) : I
 /// <summary>A systemd unit, through systemctl(1).</summary>
 internal sealed class SystemdAgent(EventLoop loop, AgentExecutorOptions options) : IAgent
 {
-    private static readonly string[] Places = ["/usr/bin/systemctl", "/bin/systemctl"];
-
     public IRunningOperation? Start(AgentRequest request, Action<Outcome> end)
     {
         string unit = request.Agent.Type.Contains('.') ? request.Agent.Type : request.Agent.Type + ".service";
-        string path = Places.FirstOrDefault(File.Exists) ?? Places[0];
+        string path = options.Systemctl;
         var environment = AgentEnvironment.Inherited();
         switch (request.Task)
         {
             case "start" or "stop":
                 return ProgramRunner.Run(
-                    loop, options, request, path, [request.Task, unit], environment, r => Changed(request.Task, unit, r), end);
+                    loop, options, request, path, [request.Task, unit], environment,
+                    r => Changed(request.Task, unit, r), end);
             case "monitor" or "status":
                 return ProgramRunner.Run(
                     loop, options, request, path, ["show", "--property=LoadState,ActiveState", unit], environment,
@@ -125,11 +125,14 @@ internal sealed class SystemdAgent(EventLoop loop, AgentExecutorOptions options)
         _ => new Outcome(Ocf.Error, string.Join("; ", r.Errors)),
     };
 
-    /// <summary>A unit that is starting or stopping by itself is reported as failed: it is not what was asked for.</summary>
+    /// <summary>
+    /// A unit that is starting or stopping by itself is reported as failed: it is not what was asked for.
+    /// </summary>
     private static Outcome State(string unit, ProcessResult r)
     {
         string[] lines = r.Output.Split('\n');
-        string Value(string name) => lines.FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal))?[name.Length..] ?? "";
+        string Value(string name) =>
+            lines.FirstOrDefault(l => l.StartsWith(name, StringComparison.Ordinal))?[name.Length..] ?? "";
         string state = Value("ActiveState=");
         return (r.End.Code, Value("LoadState="), state) switch
         {

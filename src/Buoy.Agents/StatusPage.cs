@@ -19,7 +19,8 @@ internal sealed class StatusPage : IRunningOperation
         var result = new StatusPage();
         result._stop.CancelAfter(timeoutMs);
         _ = result.AskAsync(url).ContinueWith(
-            t => loop.Post(() => end(t.Result)), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            t => loop.Post(() => end(t.Result)), CancellationToken.None, TaskContinuationOptions.None,
+            TaskScheduler.Default);
         return result;
     }
 
@@ -44,7 +45,8 @@ internal sealed class StatusPage : IRunningOperation
             bool answered = have == head.Length && line.StartsWith("HTTP/1.", StringComparison.Ordinal)
                 && int.TryParse(line.AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int status)
                 && status is >= 200 and < 400;
-            return answered ? new Outcome(Ocf.Ok) : new Outcome(Ocf.Error, $"{url} answers \"{line}\": expected status 2xx or 3xx");
+            return answered ? new Outcome(Ocf.Ok)
+                : new Outcome(Ocf.Error, $"{url} answers \"{line}\": expected status 2xx or 3xx");
         }
         catch (OperationCanceledException)
         {

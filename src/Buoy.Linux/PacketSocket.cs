@@ -21,7 +21,9 @@ public sealed unsafe partial class PacketSocket : IDisposable
     /// <summary>The descriptor, for an event loop.</summary>
     public int Fd { get; private set; }
 
-    /// <summary>Opens it on interface <paramref name="index"/>. <paramref name="receive"/> false: it only sends.</summary>
+    /// <summary>
+    /// Opens it on interface <paramref name="index"/>. <paramref name="receive"/> false: it only sends.
+    /// </summary>
     public static PacketSocket Open(int index, ushort protocol, bool receive)
     {
         int fd = socket(AfPacket, SockDgram | SockCloexec | SockNonblock, 0);
@@ -42,13 +44,22 @@ public sealed unsafe partial class PacketSocket : IDisposable
         return result;
     }
 
-    /// <summary>Sends a packet to a link address. Returns 0, or the errno(3) of a packet that could not go.</summary>
-    public int Send(ReadOnlySpan<byte> packet, ReadOnlySpan<byte> destination)
+    /// <summary>
+    /// Opens one that only sends, on whatever interface each packet names. One for all is better than many: each close
+    /// of a packet socket costs its closer, or a child being spawned meanwhile, milliseconds.
+    /// </summary>
+    public static PacketSocket OpenSender(ushort protocol) => Open(0, protocol, receive: false);
+
+    /// <summary>Sends a packet to a link address, on <paramref name="index"/> or else its own interface.
+    /// Returns 0, or the errno(3) of a packet that could not go.</summary>
+    public int Send(ReadOnlySpan<byte> packet, ReadOnlySpan<byte> destination, int index = 0)
     {
         SockaddrLl address = Address(_protocol, destination);
+        address.Index = index != 0 ? index : _interface;
         fixed (byte* p = packet)
         {
-            return sendto(Fd, p, packet.Length, 0, &address, sizeof(SockaddrLl)) < 0 ? Marshal.GetLastPInvokeError() : 0;
+            return sendto(Fd, p, packet.Length, 0, &address, sizeof(SockaddrLl)) < 0 ? Marshal.GetLastPInvokeError()
+                : 0;
         }
     }
 
@@ -76,13 +87,17 @@ public sealed unsafe partial class PacketSocket : IDisposable
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>
+    /// Closes it on another thread: the kernel makes the closer of a packet socket wait until every processor has let
+    /// go of it (15 ms measured), which is longer than a whole takeover of an address.
+    /// </summary>
     public void Dispose()
     {
         if (Fd >= 0)
         {
-            _ = close(Fd);
+            int fd = Fd;
             Fd = -1;
+            ThreadPool.UnsafeQueueUserWorkItem(static f => _ = close(f), fd, preferLocal: false);
         }
     }
 

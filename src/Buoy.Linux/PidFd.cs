@@ -27,7 +27,9 @@ public sealed unsafe partial class PidFd : IDisposable
     /// <summary>The process's number.</summary>
     public int Pid { get; }
 
-    /// <summary>Takes hold of a living (or ended and not yet reaped) process; null: there is none of that number.</summary>
+    /// <summary>
+    /// Takes hold of a living (or ended and not yet reaped) process; null: there is none of that number.
+    /// </summary>
     public static PidFd? Open(int pid)
     {
         nint fd = syscall(SysPidfdOpen, pid, 0, 0, 0, 0);
@@ -52,7 +54,9 @@ public sealed unsafe partial class PidFd : IDisposable
         return errno == Esrch ? false : throw new LinuxException("pidfd_send_signal", errno);
     }
 
-    /// <summary>Sends a signal to a whole process group that <see cref="SpawnedProcess"/> made; false: it is empty.</summary>
+    /// <summary>
+    /// Sends a signal to a whole process group that <see cref="SpawnedProcess"/> made; false: it is empty.
+    /// </summary>
     public bool SignalGroup(int signal) => kill(-Pid, signal) == 0;
 
     /// <summary>

@@ -31,7 +31,8 @@ public enum ProbeVerdict
 /// Probes of others (sender 0.0.0.0) for the same address are no answer and are handed out through
 /// <see cref="RivalMac"/>: who wins is for the one who knows the members.
 /// </remarks>
-public sealed class AddressProbe(IPAddress address, byte[] ownMac, long now, int probes = 3, int intervalMs = 40, int waitMs = 80)
+public sealed class AddressProbe(
+    IPAddress address, byte[] ownMac, long now, int probes = 3, int intervalMs = 40, int waitMs = 80)
 {
     private int _sent;
     private long _next = now;

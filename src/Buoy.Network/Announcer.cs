@@ -15,16 +15,21 @@ public static class AnnouncementSchedule
     /// <summary>Announcements where no number is given.</summary>
     public static int DefaultCount => Burst.Length;
 
-    /// <summary>Milliseconds after the start at which number <paramref name="i"/> (from 0) is sent; null: no more.</summary>
+    /// <summary>
+    /// Milliseconds after the start at which number <paramref name="i"/> (from 0) is sent; null: no more.
+    /// </summary>
     public static int? Offset(int i, int count, int intervalMs) =>
         i >= count ? null : i < Burst.Length ? Burst[i] : Burst[^1] + ((i - Burst.Length + 1) * intervalMs);
 }
 
-/// <summary>Sends the announcements of one address in the background of a loop until they are done or it is disposed.</summary>
+/// <summary>
+/// Sends the announcements of one address in the background of a loop until they are done or it is disposed.
+/// </summary>
 public sealed class Announcer : IDisposable
 {
     private readonly EventLoop _loop;
-    private readonly PacketSocket _socket;
+    private readonly PacketSocket _sender;
+    private readonly int _interface;
     private readonly List<byte[]> _packets = [];
     private readonly byte[] _destination;
     private readonly int _count;
@@ -36,17 +41,20 @@ public sealed class Announcer : IDisposable
     /// <summary>
     /// Sends the first announcement now. IPv4: gratuitous ARP as request and as reply, or replies only.
     /// </summary>
+    /// <param name="sender">Of the address's protocol (<see cref="ProtocolFor"/>); stays the caller's.</param>
     /// <param name="count">How many times in all; 0 = none.</param>
     /// <param name="intervalMs">Between those after the sixth.</param>
     public Announcer(
-        EventLoop loop, LinkInfo link, IPAddress address, int count, int intervalMs, Action<string> log, bool repliesOnly = false)
+        EventLoop loop, PacketSocket sender, LinkInfo link, IPAddress address, int count, int intervalMs,
+        Action<string> log, bool repliesOnly = false)
     {
         _loop = loop;
         _count = count;
         _intervalMs = intervalMs;
         _log = log;
         bool ipv4 = address.AddressFamily == AddressFamily.InterNetwork;
-        _socket = PacketSocket.Open(link.Index, ipv4 ? PacketSocket.ProtocolArp : PacketSocket.ProtocolIPv6, false);
+        _sender = sender;
+        _interface = link.Index;
         _destination = (ipv4 ? ArpPacket.BroadcastMac : NeighbourAdvertisement.AllNodesMac).ToArray();
         if (ipv4)
         {
@@ -71,6 +79,10 @@ public sealed class Announcer : IDisposable
     /// <summary>All are sent.</summary>
     public bool Done { get; private set; }
 
+    /// <summary>The protocol that announcements of an address are sent in.</summary>
+    public static ushort ProtocolFor(IPAddress address) =>
+        address.AddressFamily == AddressFamily.InterNetwork ? PacketSocket.ProtocolArp : PacketSocket.ProtocolIPv6;
+
     /// <summary>Whether neighbours on this link are found by ARP or neighbour discovery at all.</summary>
     public static bool Applies(LinkInfo link) =>
         link.HardwareType == 1 && link.Mac.Length == 6 && (link.Flags & (LinkFlags.NoArp | LinkFlags.Loopback)) == 0;
@@ -79,7 +91,6 @@ public sealed class Announcer : IDisposable
     public void Dispose()
     {
         _timer?.Cancel();
-        _socket.Dispose();
         Done = true;
     }
 
@@ -91,7 +102,7 @@ public sealed class Announcer : IDisposable
         {
             foreach (byte[] packet in _packets)
             {
-                if (_socket.Send(packet, _destination) is not 0 and var errno)
+                if (_sender.Send(packet, _destination, _interface) is not 0 and var errno)
                 {
                     _log(new LinuxException("announcement", errno).Message);
                 }

@@ -6,7 +6,8 @@ namespace Buoy.Network;
 
 /// <summary>An ARP packet for IPv4 over Ethernet (RFC 826), without the link header.</summary>
 /// <param name="IsReply">Operation 2; else 1, a request.</param>
-public sealed record ArpPacket(bool IsReply, byte[] SenderMac, IPAddress SenderAddress, byte[] TargetMac, IPAddress TargetAddress)
+public sealed record ArpPacket(
+    bool IsReply, byte[] SenderMac, IPAddress SenderAddress, byte[] TargetMac, IPAddress TargetAddress)
 {
     /// <summary>Size on the wire.</summary>
     public const int Bytes = 28;

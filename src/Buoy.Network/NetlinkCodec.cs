@@ -20,7 +20,8 @@ public static class NetlinkCodec
     private const byte FamilyIPv4 = 2, FamilyIPv6 = 10;
 
     /// <summary>Dump of all interfaces.</summary>
-    public static byte[] DumpLinks(uint sequence) => new Writer(GetLinkType, Request | Dump, sequence, LinkBodyBytes).End();
+    public static byte[] DumpLinks(uint sequence) =>
+        new Writer(GetLinkType, Request | Dump, sequence, LinkBodyBytes).End();
 
     /// <summary>Dump of all addresses of a family (unspecified = both).</summary>
     public static byte[] DumpAddresses(uint sequence, AddressFamily family)
@@ -59,7 +60,9 @@ public static class NetlinkCodec
         return w.End();
     }
 
-    /// <summary>Adds an address; with <paramref name="replace"/> an existing one gets the new flags and lifetimes.</summary>
+    /// <summary>
+    /// Adds an address; with <paramref name="replace"/> an existing one gets the new flags and lifetimes.
+    /// </summary>
     public static byte[] AddAddress(uint sequence, AddressInfo address, bool replace)
     {
         ushort how = (ushort)(Request | Ack | Create | (replace ? Replace : Exclusive));
@@ -135,14 +138,14 @@ public static class NetlinkCodec
             case Done:
                 return nothing with { Kind = NetlinkKind.DumpDone };
             case NewLinkType or DelLinkType:
-                return ReadLink(body) is { } link
-                    ? nothing with { Kind = type == NewLinkType ? NetlinkKind.NewLink : NetlinkKind.RemovedLink, Link = link }
-                    : nothing;
+                var change = type == NewLinkType ? NetlinkKind.NewLink : NetlinkKind.RemovedLink;
+                return ReadLink(body) is { } link ? nothing with { Kind = change, Link = link } : nothing;
             case NewAddressType or DelAddressType:
                 var kind = type == NewAddressType ? NetlinkKind.NewAddress : NetlinkKind.RemovedAddress;
                 return ReadAddress(body) is { } address ? nothing with { Kind = kind, Address = address } : nothing;
             case NewRouteType:
-                return ReadRoute(body) is { } route ? nothing with { Kind = NetlinkKind.Route, Route = route } : nothing;
+                return ReadRoute(body) is { } route ? nothing with { Kind = NetlinkKind.Route, Route = route }
+                    : nothing;
             default:
                 return nothing;
         }

@@ -83,7 +83,8 @@ public sealed record AddressInfo(int Interface, IPAddress Address, byte PrefixLe
 
 /// <summary>A route as RTM_NEWROUTE describes it (unicast, one next hop).</summary>
 public sealed record RouteInfo(
-    IPAddress Destination, byte PrefixLength, int Interface, IPAddress? Gateway, uint Table, byte Scope, byte Kind, uint Metric)
+    IPAddress Destination, byte PrefixLength, int Interface, IPAddress? Gateway, uint Table, byte Scope, byte Kind,
+    uint Metric)
 {
     /// <summary>Whether an address lies in the destination.</summary>
     public bool Covers(IPAddress address)

@@ -19,7 +19,8 @@ public sealed class NetworkStack : IDisposable
 
     /// <summary>All interfaces.</summary>
     public IReadOnlyList<LinkInfo> Links() =>
-        [.. Ask(NetlinkCodec.DumpLinks(++_sequence), "RTM_GETLINK").Where(static m => m.Link is not null).Select(static m => m.Link!)];
+        [.. Ask(NetlinkCodec.DumpLinks(++_sequence), "RTM_GETLINK")
+            .Where(static m => m.Link is not null).Select(static m => m.Link!)];
 
     /// <summary>An interface by its name; null: there is none.</summary>
     public LinkInfo? Link(string name) => Links().FirstOrDefault(l => l.Name == name);
@@ -30,8 +31,8 @@ public sealed class NetworkStack : IDisposable
             .Where(static m => m.Address is not null).Select(static m => m.Address!)];
 
     /// <summary>
-    /// The most specific unicast route of the main table that covers an address: the interface and prefix length that an
-    /// address of that network gets. The default route says nothing about where an address belongs and never counts.
+    /// The most specific unicast route of the main table that covers an address: the interface and prefix length that
+    /// an address of that network gets. The default route says nothing about where an address belongs and never counts.
     /// </summary>
     public RouteInfo? ConnectedRoute(IPAddress address, int? onInterface = null) =>
         Ask(NetlinkCodec.DumpRoutes(++_sequence, address.AddressFamily), "RTM_GETROUTE")
@@ -48,10 +49,12 @@ public sealed class NetworkStack : IDisposable
     }
 
     /// <summary>Adds an address; false: it is there already with that prefix length.</summary>
-    public bool Add(AddressInfo address) => !Do(NetlinkCodec.AddAddress(++_sequence, address, false), "RTM_NEWADDR", 17);
+    public bool Add(AddressInfo address) =>
+        !Do(NetlinkCodec.AddAddress(++_sequence, address, false), "RTM_NEWADDR", 17);
 
     /// <summary>Adds an address or changes flags and lifetimes of the one that is there.</summary>
-    public void Replace(AddressInfo address) => Do(NetlinkCodec.AddAddress(++_sequence, address, true), "RTM_NEWADDR", 0);
+    public void Replace(AddressInfo address) =>
+        Do(NetlinkCodec.AddAddress(++_sequence, address, true), "RTM_NEWADDR", 0);
 
     /// <summary>Removes an address; false: it was not there.</summary>
     public bool Delete(AddressInfo address) => !Do(NetlinkCodec.DeleteAddress(++_sequence, address), "RTM_DELADDR", 99);

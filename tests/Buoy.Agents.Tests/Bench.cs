@@ -15,7 +15,8 @@ internal sealed class Bench : IDisposable
             OcfRoot = Folder,
             StateDirectory = Path.Combine(Folder, "run"),
             AgentStateDirectory = Path.Combine(Folder, "state"),
-            BalancerCommand = balancer is null ? ["/nowhere/balancer"] : ["/bin/sh", Script("balancer", balancer), "balancer"],
+            BalancerCommand = balancer is null ? ["/nowhere/balancer"]
+                : ["/bin/sh", Script("balancer", balancer), "balancer"],
             HeartbeatLimitMs = 300,
             Log = Lines.Add,
         };
@@ -35,7 +36,8 @@ internal sealed class Bench : IDisposable
     public static AgentRequest Request(
         AgentName agent, string task, int timeoutMs = 20_000, long intervalMs = 0, string id = "r",
         params (string Name, string Value)[] attributes) =>
-        new(agent, id, task, intervalMs, timeoutMs, 0, attributes.ToDictionary(static a => a.Name, static a => a.Value));
+        new(agent, id, task, intervalMs, timeoutMs, 0,
+            attributes.ToDictionary(static a => a.Name, static a => a.Value));
 
     /// <summary>Writes a script and returns its path.</summary>
     public string Script(string name, string text)

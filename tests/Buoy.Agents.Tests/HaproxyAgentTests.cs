@@ -3,15 +3,20 @@ using Buoy.Tests;
 
 namespace Buoy.Agents.Tests;
 
-/// <summary>The built-in haproxy agent with a balancer of a few shell lines, and with the real HAProxy where it is.</summary>
+/// <summary>
+/// The built-in haproxy agent with a balancer of a few shell lines, and with the real HAProxy where it is.
+/// </summary>
 public sealed class HaproxyAgentTests
 {
-    /// <summary>Checks its file with -c; else becomes ready, beats twenty times a second until the file "hang" is there.</summary>
+    /// <summary>
+    /// Checks its file with -c; else becomes ready, beats twenty times a second until the file "hang" is there.
+    /// </summary>
     private const string Balancer = """
         test "$BUOY_PARENT_DEATH$2" = -c && { grep -q bad "$4" && { echo "line 1: bad" >&2; exit 1; }; exit 0; }
         grep -q bad "$3" && { echo "cannot bind" >&2; exit 1; }
-        printf . >&$BUOY_READY_FD
         trap 'exit 0' TERM
+        printf . >&$BUOY_HEARTBEAT_FD
+        printf . >&$BUOY_READY_FD
         while :; do test -e "$3.hang" || printf . >&$BUOY_HEARTBEAT_FD; sleep 0.05; done
         """;
 
@@ -158,8 +163,19 @@ public sealed class HaproxyAgentTests
     {
         string program = SharedData.RequireProgram("haproxy");
         using var bench = new Bench(Balancer);
-        const string text = "defaults\n mode http\n timeout client 1s\n timeout server 1s\n timeout connect 1s\nfrontend f\n bind 127.0.0.1:8080\n http-request return status 200\n";
-        (string, string)[] at = [("binpath", program), Configuration(bench, text), ("statusurl", "http://127.0.0.1:8080/")];
+        const string text = """
+            defaults
+              mode http
+              timeout client 1s
+              timeout server 1s
+              timeout connect 1s
+            frontend f
+              bind 127.0.0.1:8080
+              http-request return status 200
+
+            """;
+        (string, string)[] at = [
+            ("binpath", program), Configuration(bench, text), ("statusurl", "http://127.0.0.1:8080/")];
         Assert.Equal(7, Run(bench, "monitor", at).Rc);
         Assert.Equal((0, ""), Short(Run(bench, "start", at)));
         Assert.Equal((0, ""), Short(Run(bench, "monitor", at)));
@@ -187,7 +203,8 @@ public sealed class HaproxyAgentTests
         return news;
     }
 
-    private static int Pid(Bench bench) => int.Parse(File.ReadAllText(Path.Combine(bench.Options.StateDirectory, "r.pid")));
+    private static int Pid(Bench bench) =>
+        int.Parse(File.ReadAllText(Path.Combine(bench.Options.StateDirectory, "r.pid")));
 
     private static (int, string) Short(AgentResult result) => (result.Rc, result.ExitReason);
 

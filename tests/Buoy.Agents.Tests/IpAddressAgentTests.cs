@@ -22,7 +22,8 @@ public sealed class IpAddressAgentTests
         Assert.Equal(7, Run(bench, "monitor", attributes).Rc);
         Assert.Equal(0, Run(bench, "start", attributes).Rc);
         Assert.Equal(0, Run(bench, "start", attributes).Rc);
-        Assert.Contains("inet 192.168.4.20/27 brd 192.168.4.31 scope global v0.41", NetNamespace.Ip("-o addr show dev v0.41"));
+        Assert.Contains(
+            "inet 192.168.4.20/27 brd 192.168.4.31 scope global v0.41", NetNamespace.Ip("-o addr show dev v0.41"));
         Assert.Contains("UP", NetNamespace.Ip("-br link show dev v0.41"));
         Assert.Equal(0, Run(bench, "monitor", attributes).Rc);
         Assert.Equal(0, Run(bench, "stop", attributes).Rc);
@@ -73,7 +74,7 @@ public sealed class IpAddressAgentTests
             string[] env =
             [
                 .. words.Select(static w => "OCF_RESKEY_" + w), "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=r",
-                "OCF_RESKEY_arp_bg=true", "HA_RSCTMP=" + state,
+                "OCF_RESKEY_arp_bg=false", "HA_RSCTMP=" + state,
             ];
             if (words.All(static w => !w.StartsWith("arp_count", StringComparison.Ordinal)))
             {
@@ -103,7 +104,8 @@ public sealed class IpAddressAgentTests
     public void Start_WithAWrongParameter_NamesIt(string parameters, string name) => NetNamespace.Run(() =>
     {
         using var bench = new Bench();
-        (string, string)[] attributes = [.. parameters.Split(' ').Select(static w => (w.Split('=')[0], w.Split('=')[1]))];
+        (string, string)[] attributes = [
+            .. parameters.Split(' ').Select(static w => (w.Split('=')[0], w.Split('=')[1]))];
         var result = Run(bench, "start", attributes);
         Assert.Equal(6, result.Rc);
         Assert.Contains($"parameter {name}", result.ExitReason);
@@ -126,7 +128,8 @@ public sealed class IpAddressAgentTests
         using var bench = new Bench();
         var news = new List<AgentResult>();
         Assert.Equal(0, Run(bench, "start", ("ip", Vip)).Rc);
-        bench.Executor.Execute(Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), news.Add);
+        bench.Executor.Execute(
+            Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), news.Add);
         bench.Loop.Until(() => news.Count == 1);
         NetNamespace.Ip("link set v1 down");
         bench.Loop.Until(() => news.Count == 2);
@@ -141,12 +144,52 @@ public sealed class IpAddressAgentTests
     });
 
     [Fact]
+    public void StartAndStop_WithTheAddressOnLoopbackToo_LeaveThatAlone() => NetNamespace.Run(() =>
+    {
+        NetNamespace.Ip($"addr add {Vip}/32 dev lo");
+        using var bench = new Bench();
+        Assert.Equal(7, Run(bench, "monitor", ("ip", Vip)).Rc);
+        Assert.Equal(0, Run(bench, "start", ("ip", Vip)).Rc);
+        Assert.Contains($"{Vip}/24", NetNamespace.Ip("-o -4 addr show dev v0"));
+        Assert.Equal(0, Run(bench, "stop", ("ip", Vip)).Rc);
+        Assert.DoesNotContain(Vip, NetNamespace.Ip("-o -4 addr show dev v0"));
+        Assert.Contains(Vip, NetNamespace.Ip("-o -4 addr show dev lo"));
+    });
+
+    [Fact]
+    public void Start_OfAnAddress_IsAnnouncedUntilItStops() => NetNamespace.Run(() =>
+    {
+        using var bench = new Bench();
+        using var stack = new NetworkStack();
+        using var ear = PacketSocket.Open(stack.Link("v1")!.Index, PacketSocket.ProtocolArp, true);
+        Run(bench, "start", ("ip", Vip));
+        byte[] buffer = new byte[200];
+        var heard = new List<ArpPacket>();
+        bench.Loop.Add(
+            ear.Fd, PollEvents.Readable, _ => heard.Add(ArpPacket.Read(buffer.AsSpan(0, ear.Receive(buffer)))!));
+        bench.Loop.Until(() => heard.Count >= 6);
+        Assert.All(heard, p => Assert.Equal(IPAddress.Parse(Vip), p.SenderAddress));
+        Run(bench, "stop", ("ip", Vip));
+        while (ear.Receive(buffer) >= 0)
+        {
+        }
+
+        int before = heard.Count;
+        bool over = false;
+        bench.Loop.Schedule(1200, () => over = true);
+        bench.Loop.Until(() => over);
+        Assert.Equal(before, heard.Count);
+        bench.Loop.Remove(ear.Fd);
+    });
+
+    [Fact]
     public void Stop_WhileMonitored_ReportsNothing() => NetNamespace.Run(() =>
     {
         using var bench = new Bench();
         var news = new List<int>();
         Run(bench, "start", ("ip", Vip));
-        bench.Executor.Execute(Bench.Request(AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), r => news.Add(r.Rc));
+        bench.Executor.Execute(Bench.Request(
+            AgentCatalog.IpAddress, "monitor", intervalMs: 3_600_000, attributes: ("ip", Vip)), r => news.Add(r.Rc));
         bench.Loop.Until(() => news.Count == 1);
         Run(bench, "stop", ("ip", Vip));
         Run(bench, "stop", ("ip", Vip));
@@ -175,7 +218,8 @@ public sealed class IpAddressAgentTests
         {
             if (ear.Receive(buffer) > 0)
             {
-                ear.Send(new ArpPacket(true, mac, IPAddress.Parse(Vip), new byte[6], IPAddress.Any).ToBytes(), ArpPacket.BroadcastMac);
+                ear.Send(new ArpPacket(true, mac, IPAddress.Parse(Vip), new byte[6], IPAddress.Any).ToBytes(),
+                    ArpPacket.BroadcastMac);
             }
         });
         var result = Run(bench, "start", ("ip", Vip), ("run_arping", "true"));
@@ -214,8 +258,6 @@ public sealed class IpAddressAgentTests
 
         start.Sort();
         stop.Sort();
-        TestContext.Current.SendDiagnosticMessage(
-            $"start µs p50 {start[100]} p99 {start[197]}; stop µs p50 {stop[100]} p99 {stop[197]}");
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"start µs p50 {start[100]} p99 {start[197]}; stop µs p50 {stop[100]} p99 {stop[197]}");
     });

@@ -15,7 +15,8 @@ public sealed class ScriptAgentTests
         using var bench = new Bench();
         var agent = bench.Agent("Thing", $"echo chat >&2; echo 'ocf-exit-reason:because of {rc}' >&2; exit {rc}");
         var result = bench.Run(Bench.Request(agent, "start"));
-        Assert.Equal((rc, OperationStatus.Done, $"because of {rc}", ""), (result.Rc, result.Status, result.ExitReason, result.Output));
+        Assert.Equal((rc, OperationStatus.Done, $"because of {rc}", ""),
+            (result.Rc, result.Status, result.ExitReason, result.Output));
         Assert.Contains(bench.Lines, static l => l is { IsError: true, Text: "chat" });
     }
 
@@ -25,12 +26,15 @@ public sealed class ScriptAgentTests
         using var bench = new Bench();
         var agent = bench.Agent("Thing", "env > \"$HA_RSCTMP/env\"; echo \"args=$*\" >> \"$HA_RSCTMP/env\"");
         bench.Run(Bench.Request(
-            agent, "monitor", 30_000, 0, "thing:2", ("ip", "192.0.2.1"), ("with space", "a b"), ("CRM_meta_clone_max", "3"),
+            agent, "monitor", 30_000, 0, "thing:2", ("ip", "192.0.2.1"), ("with space", "a b"),
+            ("CRM_meta_clone_max", "3"),
             ("OCF_CHECK_LEVEL", "10")));
         string[] env = File.ReadAllLines(Path.Combine(bench.Options.AgentStateDirectory, "env"));
         foreach (string line in (string[])[
-            $"OCF_ROOT={bench.Folder}", "OCF_RA_VERSION_MAJOR=1", "OCF_RESOURCE_INSTANCE=thing:2", "OCF_RESOURCE_TYPE=Thing",
-            "OCF_RESOURCE_PROVIDER=test", "OCF_RESKEY_ip=192.0.2.1", "OCF_RESKEY_CRM_meta_clone_max=3", "OCF_CHECK_LEVEL=10",
+            $"OCF_ROOT={bench.Folder}", "OCF_RA_VERSION_MAJOR=1", "OCF_RESOURCE_INSTANCE=thing:2",
+            "OCF_RESOURCE_TYPE=Thing",
+            "OCF_RESOURCE_PROVIDER=test", "OCF_RESKEY_ip=192.0.2.1", "OCF_RESKEY_CRM_meta_clone_max=3",
+            "OCF_CHECK_LEVEL=10",
             "OCF_RESKEY_CRM_meta_timeout=30000", "OCF_RESKEY_CRM_meta_interval=0", "HA_SBIN_DIR=/usr/sbin",
             "HA_VARRUN=/var/run/", "HA_LOGFACILITY=daemon", "args=monitor"])
         {
@@ -96,7 +100,8 @@ public sealed class ScriptAgentTests
     public void Execute_OfOneResource_RunsInOrderOneByOne()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "mkdir \"$HA_RSCTMP/busy\" || exit 1; echo $1 >> \"$HA_RSCTMP/order\"; rmdir \"$HA_RSCTMP/busy\"");
+        var agent = bench.Agent(
+            "Thing", "mkdir \"$HA_RSCTMP/busy\" || exit 1; echo $1 >> \"$HA_RSCTMP/order\"; rmdir \"$HA_RSCTMP/busy\"");
         var results = new List<int>();
         foreach (string task in (string[])["start", "monitor", "stop", "monitor"])
         {
@@ -113,11 +118,14 @@ public sealed class ScriptAgentTests
     public void Execute_OfTwoResources_RunsSideBySide()
     {
         using var bench = new Bench();
-        const string meet = "touch \"$HA_RSCTMP/$OCF_RESOURCE_INSTANCE\"; while ! test -e \"$HA_RSCTMP/$OCF_RESKEY_other\"; do :; done";
+        const string meet =
+            "touch \"$HA_RSCTMP/$OCF_RESOURCE_INSTANCE\"; while ! test -e \"$HA_RSCTMP/$OCF_RESKEY_other\"; do :; done";
         var agent = bench.Agent("Thing", meet);
         int ended = 0;
-        bench.Executor.Execute(Bench.Request(agent, "start", id: "a", attributes: ("other", "b")), r => ended += r.Rc == 0 ? 1 : 100);
-        bench.Executor.Execute(Bench.Request(agent, "start", id: "b", attributes: ("other", "a")), r => ended += r.Rc == 0 ? 1 : 100);
+        bench.Executor.Execute(Bench.Request(agent, "start", id: "a", attributes: ("other", "b")), r =>
+            ended += r.Rc == 0 ? 1 : 100);
+        bench.Executor.Execute(Bench.Request(agent, "start", id: "b", attributes: ("other", "a")), r =>
+            ended += r.Rc == 0 ? 1 : 100);
         bench.Loop.Until(() => ended >= 2);
         Assert.Equal(2, ended);
     }
@@ -126,7 +134,9 @@ public sealed class ScriptAgentTests
     public void Execute_Recurring_ReportsTheFirstResultAndEachChange()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "n=$(cat \"$HA_RSCTMP/n\" 2>/dev/null || echo 0); echo $((n+1)) > \"$HA_RSCTMP/n\"; test $n -lt 3 || exit 7");
+        var agent = bench.Agent(
+            "Thing",
+            "cd $HA_RSCTMP; n=$(cat n 2>/dev/null || echo 0); echo $((n+1)) > n; test $n -lt 3 || exit 7");
         var results = new List<int>();
         bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 10), r => results.Add(r.Rc));
         bench.Loop.Until(() => results.Count == 2);
@@ -140,7 +150,8 @@ public sealed class ScriptAgentTests
     {
         using var bench = new Bench();
         var agent = bench.Agent("Thing", "test $1 = stop || { touch \"$HA_RSCTMP/on\"; exec sleep 100; }");
-        bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 1000), _ => Assert.Fail("a cancelled operation spoke"));
+        bench.Executor.Execute(Bench.Request(agent, "monitor", intervalMs: 1000), _ =>
+            Assert.Fail("a cancelled operation spoke"));
         bench.Loop.Until(() => File.Exists(Path.Combine(bench.Options.AgentStateDirectory, "on")));
         bench.Executor.CancelAll("r");
         Assert.Equal(0, bench.Run(Bench.Request(agent, "stop")).Rc);
@@ -150,7 +161,8 @@ public sealed class ScriptAgentTests
     public void Execute_WithMuchOutput_KeepsItBounded()
     {
         using var bench = new Bench();
-        var agent = bench.Agent("Thing", "i=0; while test $i -lt 5000; do echo line $i >&2; i=$((i+1)); done; head -c 3000000 /dev/zero");
+        var agent = bench.Agent(
+            "Thing", "i=0; while test $i -lt 5000; do echo line $i >&2; i=$((i+1)); done; head -c 3000000 /dev/zero");
         Assert.Equal(0, bench.Run(Bench.Request(agent, "start")).Rc);
         Assert.InRange(bench.Lines.Count(static l => l.IsError), 900, 1000);
     }
@@ -184,6 +196,66 @@ public sealed class ScriptAgentTests
         Assert.Equal(7, bench.Run(Bench.Request(agent, "monitor")).Rc);
         Assert.Equal(0, bench.Run(Bench.Request(agent, "start")).Rc);
         Assert.Equal(3, bench.Run(Bench.Request(agent, "promote")).Rc);
+    }
+
+    [Theory]
+    [InlineData("loaded", "active", 0, OperationStatus.Done)]
+    [InlineData("loaded", "inactive", 7, OperationStatus.Done)]
+    [InlineData("loaded", "failed", 1, OperationStatus.Done)]
+    [InlineData("loaded", "activating", 1, OperationStatus.Done)]
+    [InlineData("not-found", "inactive", 5, OperationStatus.NotInstalled)]
+    public void Execute_AUnit_TranslatesItsState(string load, string active, int rc, OperationStatus status)
+    {
+        using var bench = new Bench();
+        string program = bench.Script("systemctl", $$"""
+            echo "$*" >> {{bench.Folder}}/asked
+            test "$1" = show && { echo LoadState={{load}}; echo ActiveState={{active}}; }
+            test "$1 {{load}}" = "start not-found" && exit 5
+            exit 0
+            """);
+        bench.Executor = new AgentExecutor(bench.Loop, bench.Options with { Systemctl = program });
+        var agent = new AgentName("systemd", null, "nginx");
+        var result = bench.Run(Bench.Request(agent, "monitor"));
+        Assert.Equal((rc, status), (result.Rc, result.Status));
+        Assert.Equal(load == "loaded" ? 0 : 5, bench.Run(Bench.Request(agent, "start")).Rc);
+        Assert.Equal(0, bench.Run(Bench.Request(agent, "stop")).Rc);
+        string[] asked = File.ReadAllLines(Path.Combine(bench.Folder, "asked"));
+        Assert.Equal(
+            ["show --property=LoadState,ActiveState nginx.service", "start nginx.service", "stop nginx.service"],
+            asked);
+    }
+
+    [Fact]
+    [Trait("original", "pacemaker")]
+    public void Execute_PacemakersDummy_StartsAndStops()
+    {
+        bool installed = File.Exists("/usr/lib/ocf/resource.d/pacemaker/Dummy");
+        Assert.SkipUnless(installed, "pacemaker's agents are not installed");
+        using var bench = new Bench();
+        bench.Executor = new AgentExecutor(bench.Loop, bench.Options with { OcfRoot = "/usr/lib/ocf" });
+        var dummy = new AgentName("ocf", "pacemaker", "Dummy");
+        (string, string)[] at = [("state", Path.Combine(bench.Folder, "dummy.state"))];
+        int[] found = [.. ((string[])["monitor", "start", "monitor", "stop", "monitor", "promote"])
+            .Select(task => bench.Run(Bench.Request(dummy, task, attributes: at)).Rc)];
+        Assert.Equal([7, 0, 0, 0, 7, 3], found);
+        string? xml = null;
+        bench.Executor.MetaData(dummy, x => xml = x);
+        bench.Loop.Until(() => xml is not null);
+        Assert.Equal("Dummy", (string?)System.Xml.Linq.XDocument.Parse(xml!).Root!.Attribute("name"));
+    }
+
+    [Fact]
+    public void Execute_WithAStartDelay_RunsAfterIt()
+    {
+        using var bench = new Bench();
+        var agent = bench.Agent("Thing", "echo $OCF_RESOURCE_INSTANCE >> \"$HA_RSCTMP/order\"");
+        int ended = 0;
+        bench.Executor.Execute(
+            Bench.Request(agent, "monitor", id: "late", attributes: ("CRM_meta_start_delay", "400")), _ => ended++);
+        bench.Executor.Execute(Bench.Request(agent, "monitor", id: "soon"), _ => ended++);
+        bench.Loop.Until(() => ended == 2);
+        string[] order = File.ReadAllLines(Path.Combine(bench.Options.AgentStateDirectory, "order"));
+        Assert.Equal(["soon", "late"], order);
     }
 
     [Fact]

@@ -6,14 +6,16 @@ using Buoy.Linux;
 namespace Buoy.Tests;
 
 /// <summary>
-/// A network namespace for one test: a thread of its own that leaves the machine's (unshare(2)), so that its sockets and
-/// children are in a new one. It is gone when the thread and its sockets are, however the test ends.
+/// A network namespace for one test: a thread of its own that leaves the machine's (unshare(2)), so that its sockets
+/// and children are in a new one. It is gone when the thread and its sockets are, however the test ends.
 /// </summary>
 internal static partial class NetNamespace
 {
     private const int CloneNewNet = 0x40000000;
 
-    /// <summary>Runs the test in a namespace with the pair v0 (up) and v1 (up), v0 with 10.9.0.2/24 and fd09::2/64.</summary>
+    /// <summary>
+    /// Runs the test in a namespace with the pair v0 (up) and v1 (up), v0 with 10.9.0.2/24 and fd09::2/64.
+    /// </summary>
     public static void Run(Action body)
     {
         Assert.SkipUnless(geteuid() == 0, "network namespaces need root");

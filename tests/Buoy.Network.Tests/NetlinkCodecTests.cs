@@ -6,7 +6,8 @@ namespace Buoy.Network.Tests;
 
 public sealed class NetlinkCodecTests
 {
-    private static readonly AddressFlags[] Choices = [AddressFlags.None, AddressFlags.NoDad, AddressFlags.NoPrefixRoute];
+    private static readonly AddressFlags[] Choices = [
+        AddressFlags.None, AddressFlags.NoDad, AddressFlags.NoPrefixRoute];
 
     private static readonly Gen<AddressInfo> AddressGen =
         from v4 in Gen.Bool
@@ -65,7 +66,8 @@ public sealed class NetlinkCodecTests
     public void Read_OfEveryCutOfARealDump_NeverThrowsAndKeepsWholeMessages() => NetNamespace.Run(() =>
     {
         using var socket = Buoy.Linux.NetlinkSocket.Open();
-        foreach (byte[] request in (byte[][])[NetlinkCodec.DumpLinks(1), NetlinkCodec.DumpRoutes(1, 0), NetlinkCodec.DumpAddresses(1, 0)])
+        foreach (byte[] request in (byte[][])[
+            NetlinkCodec.DumpLinks(1), NetlinkCodec.DumpRoutes(1, 0), NetlinkCodec.DumpAddresses(1, 0)])
         {
             socket.Send(request);
             byte[] buffer = new byte[65536];

@@ -43,7 +43,8 @@ public sealed class NetworkStackTests
     {
         using var stack = new NetworkStack();
         var vip = IPAddress.Parse("fd09::20");
-        stack.Add(new AddressInfo(stack.Link("v0")!.Index, vip, 64) { Flags = AddressFlags.NoDad, PreferredLifetime = 0 });
+        stack.Add(new AddressInfo(
+            stack.Link("v0")!.Index, vip, 64) { Flags = AddressFlags.NoDad, PreferredLifetime = 0 });
         string shown = NetNamespace.Ip("-6 -o addr show dev v0 to fd09::20");
         Assert.Contains("fd09::20/64", shown);
         Assert.DoesNotContain("tentative", shown);
@@ -108,7 +109,9 @@ public sealed class NetworkStackTests
         using var stack = new NetworkStack();
         using var ear = PacketSocket.Open(stack.Link("v1")!.Index, PacketSocket.ProtocolArp, true);
         var link = stack.Link("v0")!;
-        using var announcer = new Announcer(loop, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
+        using var sender = PacketSocket.OpenSender(Announcer.ProtocolFor(Vip));
+        using var announcer = new Announcer(
+            loop, sender, link, Vip, 3, 200, _ => Assert.Fail("an announcement failed"));
         Assert.Equal(1, announcer.Sent);
         loop.Until(() => announcer.Done);
         Assert.Equal(3, announcer.Sent);
@@ -121,7 +124,8 @@ public sealed class NetworkStackTests
         }
 
         Assert.Equal([false, true, false, true, false, true], heard.Select(static p => p.IsReply));
-        Assert.All(heard, p => Assert.Equal((Vip, AddressProbeHost.MacText(link.Mac)), (p.SenderAddress, AddressProbeHost.MacText(p.SenderMac))));
+        Assert.All(heard, p => Assert.Equal(
+            (Vip, AddressProbeHost.MacText(link.Mac)), (p.SenderAddress, AddressProbeHost.MacText(p.SenderMac))));
     });
 
     [Fact]
@@ -131,7 +135,9 @@ public sealed class NetworkStackTests
         using var loop = new EventLoop();
         using var stack = new NetworkStack();
         var link = stack.Link("v0")!;
-        using var announcer = new Announcer(loop, link, IPAddress.Parse("fd09::20"), 1, 200, _ => { });
+        var vip = IPAddress.Parse("fd09::20");
+        using var sender = PacketSocket.OpenSender(Announcer.ProtocolFor(vip));
+        using var announcer = new Announcer(loop, sender, link, vip, 1, 200, _ => { });
         Assert.Contains(AddressProbeHost.MacText(link.Mac), NetNamespace.Ip("-6 neigh show dev v1"));
     });
 

@@ -74,6 +74,7 @@ public sealed partial class TotemCore
         peer.WatchSince = now;
         peer.LastNumber = peer.EchoedNumber = 0;
         peer.ConfirmedAt = long.MinValue / 2;
+        _mergeHistory.Remove(from);
         _myLast.Remove(from);
         _latestJoin.Remove(from);
         if (restarted && State is TotemState.Operational && _myMemb.Contains(from))

@@ -20,6 +20,7 @@ public sealed partial class TotemCore
     private long? _tokenOverdueSince;
     private readonly Dictionary<uint, (int Fruitless, long NotBefore)> _mergeHistory = [];
     private readonly HashSet<uint> _mergeWanted = [];
+    private readonly Dictionary<uint, long> _joinedAt = [];
 
     private NodeSet Proposal => _myProcSet.Except(_myFailSet);
 
@@ -304,11 +305,22 @@ public sealed partial class TotemCore
         return true;
     }
 
-    private void SettleMerges(long now)
+    /// <summary>
+    /// After an installation: who was wanted but did not come, or came and went within <see cref="TotemLimits.MergeBackoff"/>,
+    /// is left alone for a while, twice as long each time. A new incarnation begins with a clean record.
+    /// </summary>
+    private void SettleMerges(long now, NodeSet before)
     {
-        foreach (uint q in _mergeWanted)
+        foreach (uint q in _myMemb.Except(before))
         {
-            int fruitless = _myMemb.Contains(q) ? 0 : _mergeHistory.GetValueOrDefault(q).Fruitless + 1;
+            _joinedAt[q] = now;
+        }
+
+        var gone = NodeSet.Of(before.Except(_myMemb).Concat(_mergeWanted.Where(q => !_myMemb.Contains(q))));
+        foreach (uint q in gone)
+        {
+            bool stayed = before.Contains(q) && now - _joinedAt.GetValueOrDefault(q) >= TotemLimits.MergeBackoff;
+            int fruitless = stayed ? 0 : _mergeHistory.GetValueOrDefault(q).Fruitless + 1;
             long pause = fruitless < TotemLimits.FruitlessMerges ? 0
                 : Math.Min(TotemLimits.MergeBackoff, (long)_parameters.Merge << Math.Min(fruitless, 16));
             _mergeHistory[q] = (fruitless, now + pause);
@@ -385,7 +397,8 @@ public sealed partial class TotemCore
                 EnterCommit(now, token with { Hop = token.Hop + 1, Members = entries }, members);
                 break;
 
-            case TotemState.Commit when token.RingId == _myRingId && token.Hop == n + me:
+            case TotemState.Commit when token.RingId == _myRingId && token.Hop == n + me && members.Equals(_myNewMemb)
+                && token.Members[(int)me].OldRingId == _old.Id:
                 EnterRecovery(now, token);
                 break;
 

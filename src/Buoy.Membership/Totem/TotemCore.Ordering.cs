@@ -352,7 +352,7 @@ public sealed partial class TotemCore
 
     private void UpdateMergeTimer(long now)
     {
-        if (_ring.Id.Rep != _myId || _mySeqUnchanged == 0)
+        if (_ring.Id.Rep != _myId || _mySeqUnchanged == 0 || _parameters.ProbesDetectMerges)
         {
             Cancel(TotemTimer.Merge);
         }

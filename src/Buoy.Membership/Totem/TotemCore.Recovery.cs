@@ -148,6 +148,7 @@ public sealed partial class TotemCore
             false, _myRingId, transitional, 0, _myNewMemb, _myNewMemb.Except(_myTransMemb), NodeSet.Empty, _firstSign));
 
         // 5. The new ring is the ring.
+        NodeSet before = _myMemb;
         _myMemb = _myProcSet = _myNewMemb;
         _myFailSet = NodeSet.Empty;
         _old = _ring;
@@ -160,7 +161,7 @@ public sealed partial class TotemCore
         _latestJoin.Clear();
         _consensus.Clear();
         RememberIncarnations();
-        SettleMerges(now);
+        SettleMerges(now, before);
         _outgoing.OnInstalled();
         Count("installed");
         EnterOperational(now);

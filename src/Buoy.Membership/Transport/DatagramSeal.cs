@@ -134,8 +134,7 @@ public sealed class DatagramSeal : IDisposable
         sender = 0;
         incarnation = 0;
         length = 0;
-        if (datagram.Length < HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16)
-            || BinaryPrimitives.ReadUInt32LittleEndian(datagram) != Magic)
+        if (datagram.Length < HeaderSize || BinaryPrimitives.ReadUInt32LittleEndian(datagram) != Magic)
         {
             return "drop.not-ours";
         }
@@ -153,6 +152,11 @@ public sealed class DatagramSeal : IDisposable
         if (datagram[5] != _protection)
         {
             return "drop.other-crypto";
+        }
+
+        if (datagram.Length < HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16))
+        {
+            return "drop.truncated";
         }
 
         var body = datagram[..^TagSize];

@@ -27,6 +27,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
     private bool _resolving;
     private bool _suspect;
     private string? _lastFault;
+    private bool _lost;
+    private uint _lostAddress;
 
     /// <summary>This node's address; 0 while it has none.</summary>
     public uint Local { get; private set; }
@@ -84,7 +86,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         ResolveLiterals();
         Resolve();
         var here = UdpInterfaces.List();
-        if (_unicast is not null && here.Any(i => i.Address == Local))
+        if (_unicast is not null && IsHere(here, Local))
         {
             if (!_suspect)
             {
@@ -99,7 +101,9 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         uint local = FindLocal(here, self);
         if (local == 0)
         {
-            Fault(had ? $"address {UdpEndpoint.Dotted(before)} is gone: waiting for it" : "no interface for this node yet: waiting for it");
+            Fault(had || _lost ? $"address {UdpEndpoint.Dotted(_lost ? _lostAddress : before)} is gone: waiting for it"
+                : "no interface for this node yet: waiting for it");
+            (_lost, _lostAddress) = had ? (true, before) : (_lost, _lostAddress);
             return;
         }
 
@@ -107,6 +111,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         {
             OpenSockets(local);
             _lastFault = null;
+            _lost = false;
             log(false, $"{(_multicast is null ? "unicast" : "multicast to " + _group)} on {new UdpEndpoint(local, Port)}");
         }
         catch (LinuxException e)
@@ -246,7 +251,7 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
 
     private uint FindLocal(IReadOnlyList<UdpInterface> here, NodeSettings? self)
     {
-        if (self is not null && _resolved.TryGetValue(self.Addresses[0], out uint listed) && here.Any(i => i.Address == listed))
+        if (self is not null && _resolved.TryGetValue(self.Addresses[0], out uint listed) && IsHere(here, listed))
         {
             return listed;
         }
@@ -260,6 +265,10 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         var exact = here.Where(i => i.Address == net);
         return exact.Concat(here.Where(i => (i.Address & i.Netmask) == (net & i.Netmask))).FirstOrDefault().Address;
     }
+
+    /// <summary>Every address of 127/8 is the loop-back interface's, though it shows only one.</summary>
+    private static bool IsHere(IReadOnlyList<UdpInterface> here, uint address) =>
+        here.Any(i => i.Address == address || (address >> 24 == 127 && i.Address >> 24 == 127));
 
     private uint IdOf(uint address) => config.ClearNodeHighBit ? address & 0x7FFF_FFFF : address;
 

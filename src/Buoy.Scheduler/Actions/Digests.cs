@@ -5,8 +5,6 @@ namespace Buoy.Scheduler;
 /// <summary>Compares recorded definitions with the configuration (SCHEDULER 4.5).</summary>
 internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook orders)
 {
-    private readonly FailCounts _failCounts = new(cluster);
-
     public void Check()
     {
         foreach (History history in cluster.Histories.ToArray())
@@ -48,8 +46,6 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
             {
                 CheckOperations(history);
             }
-
-            ClearOutdatedFailures(history);
         }
     }
 
@@ -119,7 +115,7 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
 
     private void CheckEntry(History history, HistoryEntry entry)
     {
-        DigestVerdict verdict = Compare(history.Resource, history.Node, entry);
+        DigestVerdict verdict = DigestComparer.Compare(cluster, history.Resource, history.Node, entry);
         if (verdict == DigestVerdict.Same)
         {
             return;
@@ -161,69 +157,5 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
         reload.GiveReason("resource definition change");
         orders.Add(OrderSide.Of(reload), OrderSide.Of(leaf, "stop"), OrderKinds.Sequence | OrderKinds.Cancels);
         orders.Add(OrderSide.Of(reload), OrderSide.Of(leaf, "demote"), OrderKinds.Sequence | OrderKinds.Cancels);
-    }
-
-    /// <summary>A failure with a definition that no longer fits says nothing about the new one.</summary>
-    private void ClearOutdatedFailures(History history)
-    {
-        Resource leaf = history.Resource;
-        foreach (HistoryEntry entry in history.Entries)
-        {
-            if (!entry.Id.EndsWith("_last_failure_0", StringComparison.Ordinal)
-                || (entry.Task is not ("start" or "monitor" or "promote" or "migrate_from") && entry.IntervalMs == 0))
-            {
-                continue;
-            }
-
-            if (entry.IntervalMs > 0 && leaf.Operations.Find(entry.Task, entry.IntervalMs, enabledOnly: true) is null)
-            {
-                continue;
-            }
-
-            if (entry.Digest is not null && Compare(leaf, history.Node, entry) != DigestVerdict.Same && !entry.DigestSpoilt
-                && _failCounts.Get(leaf, history.Node, effective: true).Count > 0)
-            {
-                actions.ClearFailCount(leaf, history.Node, "resource parameters have changed");
-            }
-        }
-    }
-
-    private DigestVerdict Compare(Resource leaf, Node node, HistoryEntry entry)
-    {
-        long interval = entry.IntervalMs;
-        string task = interval > 0 ? entry.Task : entry.Task;
-        IReadOnlyDictionary<string, string> parameters = leaf.Parameters.On(node);
-        IReadOnlyDictionary<string, string> own = leaf.Operations.Parameters(task, interval);
-        OperationDigests now = OperationDigest.All(
-            parameters, own, interval, leaf.Operations.TimeoutMs(task, interval), entry.ForceRestart, entry.SecretParameters);
-        if (entry.RestartDigest is not null && now.Restart is not null && now.Restart != entry.RestartDigest)
-        {
-            return DigestVerdict.Restart;
-        }
-
-        if (entry.DigestSpoilt)
-        {
-            return interval > 0 ? DigestVerdict.Reschedule : DigestVerdict.Same;
-        }
-
-        if (entry.Digest == now.All || (cluster.Sanitized && now.Secure is not null && entry.SecureDigest == now.Secure))
-        {
-            return DigestVerdict.Same;
-        }
-
-        if (interval > 0)
-        {
-            return DigestVerdict.Reschedule;
-        }
-
-        return entry.RestartDigest is not null ? DigestVerdict.Reload : DigestVerdict.Restart;
-    }
-
-    private enum DigestVerdict
-    {
-        Same,
-        Reschedule,
-        Reload,
-        Restart,
     }
 }

@@ -209,15 +209,17 @@ internal static class GraphActions
 
         bool known = cluster.Find(resource.XmlId) is not null
             || cluster.AllLeafs().Any(l => l.HistoryId == resource.XmlId);
-        return known ? resource.XmlId : resource.Id;
+        bool anonymous = resource.IsInClone && !resource.IsLeafOfUnique;
+        return known ? resource.XmlId : anonymous ? resource.HistoryId ?? resource.Id : resource.Id;
     }
 
     private static GraphResource Identity(Resource resource)
     {
         bool anonymous = resource.IsInClone && !resource.IsLeafOfUnique;
         string id = anonymous ? resource.XmlId : resource.Id;
+        string longId = anonymous ? resource.HistoryId ?? resource.Id : id;
         return new GraphResource(
-            id, anonymous && id != resource.Id ? resource.Id : null, resource.Class, resource.Provider, resource.Type);
+            id, longId != id ? longId : null, resource.Class, resource.Provider, resource.Type);
     }
 
     private static SortedDictionary<string, string> Attributes(PlannedAction action, ActionKind kind)

@@ -83,7 +83,6 @@ internal sealed class OrderReader(Cluster cluster, ConfigReader reader, ActionFa
     {
         PlannedAction gate = actions.Single(task, task, null, optional: true);
         gate.Pseudo = true;
-        gate.Runnable = false;
         gate.RequiredBefore = minimum;
         return gate;
     }

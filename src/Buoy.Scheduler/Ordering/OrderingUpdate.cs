@@ -63,7 +63,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
                 _ = kinds;
             }
 
-            (bool f, bool t) = Apply(first, then, relation.Kinds);
+            (bool f, bool t) = Apply(first, then, relation.Kinds, StateOf(first, then.Node));
             if (f)
             {
                 changedFirsts.Add(first);
@@ -151,18 +151,19 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         to.Outputs.Add(relation);
     }
 
-    private (bool First, bool Then) Apply(PlannedAction first, PlannedAction then, OrderKinds kinds)
+    private (bool First, bool Then) Apply(
+        PlannedAction first, PlannedAction then, OrderKinds kinds, ActionState state)
     {
         if (then.Resource is { Kind: ResourceKind.Group } group)
         {
-            (bool f, bool t) = ApplyToOne(first, then, kinds);
+            (bool f, bool t) = ApplyToOne(first, then, kinds, state);
             string task = PartTask(then.Task);
             foreach (Resource member in group.Children)
             {
                 if (ActionFactory.Find(member, task, then.Node, 0, exact: false) is { } action && action != first
                     && first.Resource?.HasAncestor(group) != true && first.Resource != group)
                 {
-                    (bool f2, bool t2) = ApplyToOne(first, action, kinds);
+                    (bool f2, bool t2) = ApplyToOne(first, action, kinds, state);
                     f |= f2;
                     t |= t2;
                     if (t2)
@@ -177,26 +178,27 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
 
         if (then.Resource is { Kind: ResourceKind.Clone } clone && first.Resource?.HasAncestor(clone) != true)
         {
-            return ApplyToClone(first, then, clone, kinds);
+            return ApplyToClone(first, then, clone, kinds, state);
         }
 
-        return ApplyToOne(first, then, kinds);
+        return ApplyToOne(first, then, kinds, state);
     }
 
-    private (bool First, bool Then) ApplyToClone(PlannedAction first, PlannedAction then, Resource clone, OrderKinds kinds)
+    private (bool First, bool Then) ApplyToClone(
+        PlannedAction first, PlannedAction then, Resource clone, OrderKinds kinds, ActionState state)
     {
         if (Interleaves(first, then, clone))
         {
             return ApplyInterleaved(first, then, clone, kinds);
         }
 
-        (bool f, bool t) = ApplyToOne(first, then, kinds);
+        (bool f, bool t) = ApplyToOne(first, then, kinds, state);
         foreach (Resource instance in clone.Children)
         {
             if (ActionFactory.Find(instance, instance.IsLeaf ? PartTask(then.Task) : then.Task, then.Node, 0, exact: false)
                 is { Runnable: true } action)
             {
-                (bool f2, bool t2) = Apply(first, action, kinds);
+                (bool f2, bool t2) = Apply(first, action, kinds, state);
                 f |= f2;
                 if (t2)
                 {
@@ -261,7 +263,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             }
 
             orders.Relate(a, b, kinds);
-            (bool f2, bool t2) = Apply(a, b, kinds);
+            (bool f2, bool t2) = Apply(a, b, kinds, StateOf(a, b.Node));
             if (f2)
             {
                 AfterChange(a);
@@ -293,12 +295,12 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         }
     }
 
-    private (bool First, bool Then) ApplyToOne(PlannedAction first, PlannedAction then, OrderKinds kinds)
+    private (bool First, bool Then) ApplyToOne(
+        PlannedAction first, PlannedAction then, OrderKinds kinds, ActionState state)
     {
         var f = new ActionFlags(first);
         var t = new ActionFlags(then);
         bool Has(OrderKinds kind) => (kinds & kind) != 0;
-        ActionState state = StateOf(first, then.Node);
         ActionState thenState = StateOf(then, first.Node);
         if (Has(OrderKinds.NeedHere) && !StateOf(first, first.Node).Optional)
         {

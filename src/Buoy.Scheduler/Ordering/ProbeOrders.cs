@@ -61,7 +61,7 @@ internal sealed class ProbeOrders(Cluster cluster, OrderBook orders)
         if (after.Resource is { IsLeaf: true } leaf && leaf != probe.Resource && after.Task is "start" or "promote")
         {
             string down = after.Task == "start" ? "stop" : "demote";
-            foreach (PlannedAction then in after.Resource!.Actions.Where(a => a.Task == down).ToArray())
+            foreach (PlannedAction then in after.Resource!.Actions.Where(a => a.Task == down && !a.Pseudo).ToArray())
             {
                 orders.Relate(probe, then, OrderKinds.Sequence);
             }

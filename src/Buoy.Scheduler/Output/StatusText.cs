@@ -125,7 +125,7 @@ public static class StatusText
                 lines.Add(indent + "* " + Leaf(resource));
                 break;
             case ResourceKind.Group:
-                lines.Add($"{indent}* Resource Group: {resource.DisplayId}{Flags(GroupFlags(resource))}:");
+                lines.Add($"{indent}* Resource Group: {resource.Id}{Flags(GroupFlags(resource))}:");
                 foreach (Resource member in resource.Children)
                 {
                     if (inactive || member.ActiveOn.Count > 0)
@@ -218,6 +218,11 @@ public static class StatusText
         if (leaf.LockedTo is not null)
         {
             flags.Add("LOCKED");
+        }
+
+        if (leaf.PendingTask == "monitor")
+        {
+            flags.Add("Monitoring");
         }
 
         ResourceRole? target = Roles.Parse(leaf.Meta.GetValueOrDefault("target-role"));
@@ -349,7 +354,7 @@ public static class StatusText
         AddNodes(lines, inner, word, started);
         if (!clone.Unique && inactive && active < clone.Clone.Max)
         {
-            AddStopped(stopped, clone, activeNodes);
+            AddStopped(stopped, clone, activeNodes, cluster.Nodes);
             foreach ((string title, List<string> names) in stopped)
             {
                 AddNodes(lines, inner, title, names);
@@ -357,10 +362,11 @@ public static class StatusText
         }
     }
 
-    private static void AddStopped(SortedDictionary<string, List<string>> stopped, Resource clone, HashSet<Node> active)
+    private static void AddStopped(SortedDictionary<string, List<string>> stopped, Resource clone, HashSet<Node> active, List<Node> all)
     {
         bool disabled = Roles.Parse(clone.Meta.GetValueOrDefault("target-role")) == ResourceRole.Stopped;
-        foreach ((Node node, _) in clone.Scores.Entries)
+        IEnumerable<Node> nodes = clone.Scores.Entries.Any() ? clone.Scores.Entries.Select(e => e.Node) : all;
+        foreach (Node node in nodes)
         {
             if (active.Contains(node))
             {

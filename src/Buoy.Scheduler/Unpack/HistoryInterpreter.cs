@@ -71,6 +71,7 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
             Record(entry, entry.Status);
         }
 
+        bool expired = Expired(entry, rc);
         if (entry.IsProbe && (rc is 2 or 5 || entry.Status == OpStatus.NotInstalled))
         {
             _leaf.Role = ResourceRole.Stopped;
@@ -80,7 +81,7 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
         }
 
         OpStatus status = Judge(entry, rc);
-        if (Expired(entry, rc))
+        if (expired)
         {
             if (rc != entry.ExpectedRc && entry.ExpectedRc >= 0)
             {
@@ -175,6 +176,13 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
     /// <summary>Whether the result is a failure that counts no longer (SCHEDULER 2.5).</summary>
     private bool Expired(HistoryEntry entry, int rc)
     {
+        if (entry.Id.EndsWith("_last_failure_0", StringComparison.Ordinal) && entry.Digest is not null
+            && (entry.IntervalMs > 0 || entry.Task is "start" or "monitor" or "promote" or "migrate_from")
+            && DigestComparer.Compare(cluster, _leaf, _node, entry) != DigestVerdict.Same)
+        {
+            actions.ClearFailCount(_leaf, _node, "resource parameters have changed");
+        }
+
         bool neverExpires = entry.IsProbe && entry.Rc is 0 or 7 or 8 or 190 or 191;
         if (_leaf.FailureTimeout <= 0 || entry.LastRcChange <= 0 || _failCounts.BlocksExpiry(_leaf, entry.Task, entry.IntervalMs))
         {
@@ -213,7 +221,7 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
                 break;
         }
 
-        if (_leaf.PendingTask is null)
+        if (_leaf.PendingTask is null && !entry.IsProbe)
         {
             _leaf.PendingTask = entry.Task;
             _leaf.PendingNode = _node;

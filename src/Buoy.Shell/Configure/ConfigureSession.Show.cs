@@ -35,7 +35,7 @@ public sealed partial class ConfigureSession
 
         if (xml)
         {
-            output.Write("<?xml version=\"1.0\" ?>\n" + CibText.Format(filters.Count == 0 ? _cib.Root : Part(chosen)) + "\n");
+            output.Write("<?xml version=\"1.0\" ?>\n" + CibText.Format(filters.Count == 0 ? WithoutStatus() : Part(chosen)) + "\n");
             return true;
         }
 
@@ -164,6 +164,8 @@ public sealed partial class ConfigureSession
     private static bool IsRelated(XElement e, string id) => IdOf(e) == id
         || e.Attributes().Any(a => a.Name.LocalName is "rsc" or "with-rsc" or "first" or "then" && a.Value == id)
         || e.Descendants().Any(d => d.Name.LocalName is "resource_ref" or "obj_ref" or "primitive" && (string?)d.Attribute("id") == id);
+
+    private XElement WithoutStatus() => new("cib", _cib.Root.Attributes(), _cib.Section("configuration"));
 
     /// <summary>A CIB with the chosen objects only.</summary>
     private XElement Part(List<XElement> chosen)

@@ -35,6 +35,13 @@ public sealed partial class ConfigureSession
     /// <summary>Whether the working copy differs from what was read.</summary>
     public bool IsChanged => ChangedSections().Any();
 
+    /// <summary>Forgets the changes and reads the CIB again.</summary>
+    public void Refresh()
+    {
+        _base = _source.Query();
+        _cib = _base.Clone();
+    }
+
     /// <summary>Takes one object-defining command. False after an error, which has been told.</summary>
     /// <param name="line">Line number for messages, where there is one.</param>
     public bool Define(IReadOnlyList<string> words, int? line = null, bool update = false)
@@ -326,7 +333,7 @@ public sealed partial class ConfigureSession
             .Concat(c.Elements("fencing-topology")).Concat(c.Elements("crm_config").Elements())
             .Concat(c.Elements("rsc_defaults").Elements()).Concat(c.Elements("op_defaults").Elements())
             .Concat(c.Elements("acls").Elements()).Concat(c.Elements("alerts").Elements())
-            .OrderBy(Rank).ThenBy(e => Rank(e) is 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
+            .OrderBy(Rank).ThenBy(e => Rank(e) is 0 or 11 or 12 or 13 ? "" : IdOf(e), StringComparer.Ordinal);
     }
 
     private static int Rank(XElement e) => e.Name.LocalName switch

@@ -34,9 +34,17 @@ public sealed partial class CrmParser
     public static XElement Parse(IReadOnlyList<string> words, ParseContext context)
     {
         var parser = new CrmParser(words, context);
-        XElement e = parser.Object();
-        parser._words.End();
-        return e;
+        try
+        {
+            XElement e = parser.Object();
+            parser._words.End();
+            return e;
+        }
+        catch (System.Xml.XmlException)
+        {
+            // NAME of a NAME=VALUE that becomes an XML attribute.
+            throw parser._words.Error("Invalid attribute name");
+        }
     }
 
     private XElement Object() => _words.Words[0] switch

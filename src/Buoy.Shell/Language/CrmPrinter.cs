@@ -25,6 +25,12 @@ public static class CrmPrinter
     private static string? Text(XElement e, IReadOnlyList<(string Id, string Uname)> nodes)
     {
         var b = new StringBuilder();
+        if (e.Name.LocalName is "rsc_colocation" or "rsc_order" && e.Descendants("resource_ref").Count() == 1)
+        {
+            // A set of one looks like half a pair: crmsh shows it as XML.
+            return null;
+        }
+
         switch (e.Name.LocalName)
         {
             case "node":

@@ -13,9 +13,14 @@ public sealed record StatusOptions
     public bool FailCounts { get; init; }
     public bool Attributes { get; init; }
     public bool Timing { get; init; }
+
+    /// <summary>Whether there is a daemon whose state is told.</summary>
     public bool Live { get; init; } = true;
 
-    /// <summary>The line "Status of pacemakerd": only where there is a daemon.</summary>
+    /// <summary>Counts by agent and node instead of a list.</summary>
+    public bool Brief { get; init; }
+
+    /// <summary>The header.</summary>
     public bool Summary { get; init; } = true;
 }
 
@@ -25,22 +30,32 @@ public static class StatusPrinter
     /// <summary>The whole status.</summary>
     public static void Print(TextWriter o, CibDocument cib, IStatusView view, StatusOptions options, DateTimeOffset now)
     {
-        Summary(o, cib, view, options, now);
-        o.Write("\nNode List:\n");
+        if (options.Summary)
+        {
+            Summary(o, cib, view, options, now);
+            o.Write("\n");
+        }
+
+        o.Write("Node List:\n");
         Nodes(o, view, options);
         if (options.GroupByNode)
         {
             if (options.Inactive)
             {
                 o.Write("\nInactive Resources:\n");
-                Resources(o, [.. view.Resources.Where(r => r.Primitives().All(p => p.On.Count == 0))], "No inactive resources", "  ", null);
+                Resources(o, [.. view.Resources.Where(r => r.Primitives().All(p => p.On.Count == 0))], "No inactive resources", "  ", view.Nodes);
             }
         }
         else
         {
             var shown = options.Inactive ? view.Resources : [.. view.Resources.Where(r => r.Primitives().Any(p => p.On.Count > 0))];
             o.Write(options.Inactive ? "\nFull List of Resources:\n" : "\nActive Resources:\n");
-            Resources(o, shown, options.Inactive ? "No resources" : "No active resources", "  ", null);
+            if (options.Brief)
+            {
+                Brief(o, view);
+                shown = [];
+            }
+            Resources(o, shown, options.Brief ? "" : options.Inactive ? "No resources" : "No active resources", "  ", options.Inactive ? view.Nodes : null);
         }
 
         if (options.Attributes && view.Nodes.Any(n => n.Online && n.Attributes.Count(Shown) > 0))
@@ -58,7 +73,7 @@ public static class StatusPrinter
 
         if (options.Operations)
         {
-            Operations(o, cib, view);
+            Operations(o, cib, view, options.Timing);
         }
         else if (options.FailCounts)
         {
@@ -79,16 +94,27 @@ public static class StatusPrinter
     }
 
     /// <summary>The resources as indented list; <paramref name="empty"/> is said where there are none.</summary>
-    public static void Resources(TextWriter o, IReadOnlyList<ResourceView> resources, string empty, string indent, NodeView? only, bool nodes = true)
+    /// <param name="all">The cluster's nodes, where a clone's stopped instances are to be told; else null.</param>
+    public static void Resources(
+        TextWriter o, IReadOnlyList<ResourceView> resources, string empty, string indent, IReadOnlyList<NodeView>? all, bool nodes = true)
     {
-        if (resources.Count == 0)
+        if (resources.Count == 0 && empty.Length > 0)
         {
             o.Write($"{indent}* {empty}\n");
         }
 
         foreach (ResourceView r in resources)
         {
-            Resource(o, r, indent, only, nodes);
+            Resource(o, r, indent, all, nodes);
+        }
+    }
+
+    /// <summary>How many resources of each agent are active on which node.</summary>
+    private static void Brief(TextWriter o, IStatusView view)
+    {
+        foreach (var g in view.Resources.SelectMany(r => r.Primitives()).SelectMany(p => p.On.Select(x => (p.Agent, x.Node.Name))).GroupBy(x => x))
+        {
+            o.Write($"  * {g.Count()}\t({g.Key.Agent}):\tActive {g.Key.Name}\n");
         }
     }
 
@@ -127,7 +153,7 @@ public static class StatusPrinter
         string what = f.OpStatus == 2 ? "could not be executed (Timed Out)"
             : f.OpStatus is not (0 or 4 or 1) ? $"could not be executed ({OpStatus(f.OpStatus)})"
             : $"returned '{ReturnCode(f.Rc)}'";
-        string reason = f.ExitReason.Length > 0 ? $" because '{f.ExitReason}'" : "";
+        string reason = f.ExitReason.Length > 0 ? $" ({f.ExitReason})" : "";
         string after = f.ExecTime > 0 ? $" after {(f.ExecTime >= 1000 ? Duration(f.ExecTime) : f.ExecTime + "ms")}" : "";
         return $"{f.Resource} {interval}{f.Task} on {f.Node} {what}{reason} at {CibDocument.CTime(f.LastChange)}{after}";
     }
@@ -279,7 +305,7 @@ public static class StatusPrinter
         };
     }
 
-    private static void Resource(TextWriter o, ResourceView r, string indent, NodeView? only, bool nodes)
+    private static void Resource(TextWriter o, ResourceView r, string indent, IReadOnlyList<NodeView>? all, bool nodes)
     {
         switch (r.Kind)
         {
@@ -290,7 +316,7 @@ public static class StatusPrinter
                 o.Write($"{indent}* Resource Group: {r.Id}{Flags(r)}:\n");
                 foreach (ResourceView c in r.Children)
                 {
-                    Resource(o, c, indent + "  ", only, nodes);
+                    Resource(o, c, indent + "  ", all, nodes);
                 }
 
                 break;
@@ -307,9 +333,10 @@ public static class StatusPrinter
                     }
                 }
 
-                if (by.Count == 0)
+                List<string> idle = [.. (all ?? []).Select(n => n.Name).Except(by.Values.SelectMany(n => n))];
+                if (idle.Count > 0)
                 {
-                    o.Write($"{indent}  * Stopped{(r.Disabled ? " (disabled)" : "")}: [ ]\n");
+                    o.Write($"{indent}  * Stopped{(r.Disabled ? " (disabled)" : "")}: [ {string.Join(' ', idle)} ]\n");
                 }
 
                 break;
@@ -332,7 +359,7 @@ public static class StatusPrinter
         }
     }
 
-    private static void Operations(TextWriter o, CibDocument cib, IStatusView view)
+    private static void Operations(TextWriter o, CibDocument cib, IStatusView view, bool timing)
     {
         o.Write("\nOperations:\n");
         foreach (IGrouping<string, OperationView> node in view.Operations.GroupBy(x => x.Node))
@@ -349,9 +376,14 @@ public static class StatusPrinter
                 o.Write($"    * {r.Key}: migration-threshold={Threshold(cib, r.Key)}{Fails(cib, node.Key, r.Key)}:\n");
                 foreach (OperationView x in r.Where(IsShown))
                 {
-                    string interval = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
-                    o.Write($"      * ({x.CallId}) {x.Task}:{interval} last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" "
-                        + $"exec-time=\"{x.ExecTime}ms\" queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})\n");
+                    string fields = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
+                    if (timing)
+                    {
+                        fields += $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" exec-time=\"{x.ExecTime}ms\" "
+                            + $"queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})";
+                    }
+
+                    o.Write($"      * ({x.CallId}) {x.Task}{(fields.Length > 0 ? ":" : "")}{fields}\n");
                 }
             }
         }

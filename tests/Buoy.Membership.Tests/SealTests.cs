@@ -1,0 +1,173 @@
+using Buoy.Membership.Configuration;
+using Buoy.Membership.Totem;
+using Buoy.Membership.Transport;
+using CsCheck;
+
+namespace Buoy.Tests;
+
+/// <summary>The envelope: nothing altered, cut, replayed or foreign comes through.</summary>
+public sealed class SealTests
+{
+    private static readonly byte[] Key = [.. Enumerable.Range(0, 200).Select(i => (byte)i)];
+    private static readonly CryptoSettings Aes256 = new(256, "sha256");
+    private readonly byte[] _plain = new byte[65536];
+
+    private static DatagramSeal Seal(uint id, ulong incarnation, CryptoSettings? crypto = null, byte[]? key = null, string cluster = "c") =>
+        new(crypto ?? Aes256, key ?? Key, cluster, id, incarnation, deadAfter: 1000);
+
+    private static byte[] Sealed(DatagramSeal seal, byte[] message)
+    {
+        var to = new byte[message.Length + seal.Overhead];
+        return to[..seal.Seal(message, to)];
+    }
+
+    private string? Open(DatagramSeal by, byte[] datagram, long now = 0) =>
+        by.Open(now, datagram, _plain, out _, out _, out _);
+
+    [Theory]
+    [InlineData(0, "none")]
+    [InlineData(0, "sha1")]
+    [InlineData(128, "sha1")]
+    [InlineData(192, "sha384")]
+    [InlineData(256, "sha512")]
+    [InlineData(256, "sha256")]
+    public void Open_OfWhatWasSealed_GivesItBack(int bits, string hash)
+    {
+        var crypto = new CryptoSettings(bits, hash);
+        using var one = Seal(1, 10, crypto);
+        using var two = Seal(2, 20, crypto);
+        Gen.Byte.Array[0, 3000].Sample(
+            message =>
+            {
+                string? drop = two.Open(0, Sealed(one, message), _plain, out uint sender, out ulong incarnation, out int length);
+                return drop is null && sender == 1 && incarnation == 10 && _plain.AsSpan(0, length).SequenceEqual(message);
+            },
+            iter: 50, threads: 1);
+    }
+
+    [Fact]
+    public void Open_OfAnyAlteredByte_Drops()
+    {
+        using var one = Seal(1, 10);
+        using var two = Seal(2, 20);
+        byte[] good = Sealed(one, new byte[100]);
+        for (int i = 0; i < good.Length; i++)
+        {
+            byte[] bad = [.. good];
+            bad[i] ^= 0x10;
+            Assert.NotNull(Open(two, bad));
+        }
+
+        Assert.Null(Open(two, good));
+    }
+
+    [Fact]
+    public void Open_OfAnyTruncation_Drops()
+    {
+        using var one = Seal(1, 10);
+        using var two = Seal(2, 20);
+        byte[] good = Sealed(one, new byte[100]);
+        for (int length = 0; length < good.Length; length++)
+        {
+            Assert.NotNull(Open(two, good[..length]));
+        }
+    }
+
+    [Fact]
+    public void Open_OfTheSameTwice_DropsTheReplay()
+    {
+        using var one = Seal(1, 10);
+        using var two = Seal(2, 20);
+        byte[] good = Sealed(one, [1]);
+        Assert.Null(Open(two, good));
+        Assert.Equal("drop.replay", Open(two, good));
+    }
+
+    [Fact]
+    public void Open_OfADeadIncarnation_Drops()
+    {
+        using var old = Seal(1, 10);
+        using var fresh = Seal(1, 11);
+        using var two = Seal(2, 20);
+        byte[] recorded = Sealed(old, [1]);
+        Assert.Null(Open(two, Sealed(fresh, [1])));
+        Assert.Equal("drop.replay", Open(two, recorded));
+    }
+
+    [Theory]
+    [InlineData("drop.authentication", 256, "sha256", true, "c")]
+    [InlineData("drop.other-cluster", 256, "sha256", false, "d")]
+    [InlineData("drop.other-crypto", 128, "sha256", false, "c")]
+    [InlineData("drop.other-crypto", 0, "none", false, "c")]
+    public void Open_OfAStranger_DropsWithItsReason(string reason, int bits, string hash, bool otherKey, string cluster)
+    {
+        using var stranger = Seal(1, 10, new CryptoSettings(bits, hash), otherKey ? new byte[128] : Key, cluster);
+        using var two = Seal(2, 20);
+        Assert.Equal(reason, Open(two, Sealed(stranger, new byte[60])));
+    }
+
+    [Fact]
+    public void Open_OfNoise_NeverPassesNorThrows()
+    {
+        using var two = Seal(2, 20);
+        Gen.Byte.Array[0, 300].Sample(noise => Open(two, noise) is not null, iter: 2000, threads: 1);
+    }
+
+    [Fact]
+    public void ReplayWindow_OfAnyOrder_EachOnceAndNoneFarBehind()
+    {
+        Gen.Int[1, 3000].Array[1, 400].Sample(
+            counters =>
+            {
+                var window = new ReplayWindow();
+                var seen = new HashSet<int>();
+                int highest = 0;
+                foreach (int c in counters)
+                {
+                    bool expected = c + ReplayWindow.Size > highest && seen.Add(c);
+                    highest = Math.Max(highest, c);
+                    if (window.Accept((ulong)c) != expected)
+                    {
+                        return false;
+                    }
+                }
+
+                return true;
+            },
+            iter: 500, threads: 1);
+    }
+
+    [Fact]
+    public void Decode_OfNoise_NullOrAMessageThatEncodesAgain()
+    {
+        Gen.Select(Gen.Byte[1, 7], Gen.Byte.Array[0, 200]).Sample(
+            (type, noise) =>
+            {
+                byte[] bytes = [type, .. noise];
+                if (MessageCodec.Decode(bytes) is not { } message)
+                {
+                    return true;
+                }
+
+                byte[] buffer = new byte[MessageCodec.MaxSize(message)];
+                return buffer.AsSpan(0, MessageCodec.Encode(message, buffer)).Length == bytes.Length;
+            },
+            iter: 20_000, threads: 1);
+    }
+
+    [Fact]
+    public void Decode_OfACutMessage_Null()
+    {
+        var message = new CommitTokenMessage
+        {
+            RingId = new(8, 1), Hop = 1, Members = [new(1, new(4, 1), 5, 5, false, true), new(2, default, 0, 0, false, false)],
+        };
+        byte[] buffer = new byte[MessageCodec.MaxSize(message)];
+        int length = MessageCodec.Encode(message, buffer);
+        Assert.NotNull(MessageCodec.Decode(buffer.AsSpan(0, length)));
+        for (int cut = 0; cut < length; cut++)
+        {
+            Assert.Null(MessageCodec.Decode(buffer.AsSpan(0, cut)));
+        }
+    }
+}

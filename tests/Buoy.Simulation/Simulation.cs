@@ -1,0 +1,249 @@
+using Buoy.Membership.Totem;
+
+namespace Buoy.Simulation;
+
+/// <summary>What is deliberately broken, to see that the checker catches it.</summary>
+internal sealed record Mutation
+{
+    public static readonly Mutation None = new();
+
+    /// <summary>A restarted node does not know its ring seq.</summary>
+    public bool ForgetsDisk { get; init; }
+
+    /// <summary>Alters what is sent.</summary>
+    public Func<TotemMessage, TotemMessage>? Alters { get; init; }
+}
+
+/// <summary>
+/// A cluster of real cores on virtual time (ms), a lossy network and a script of faults, all from one seed. The network loses,
+/// repeats, delays and reorders datagrams; links break one way or both ways; nodes crash, pause, leave and restart.
+/// </summary>
+internal sealed class Simulation
+{
+    private readonly PriorityQueue<(uint To, uint From, ulong Incarnation, byte[] Datagram), (long At, long Order)> _network = new();
+    private readonly Dictionary<uint, SimulatedNode> _byId = [];
+    private readonly HashSet<(uint From, uint To)> _cut = [];
+    private long _order;
+    private int _payload;
+    private double _loss;
+    private double _repeat;
+    private int _delay = 2;
+
+    public Simulation(int seed, int nodes, Mutation? mutation = null, bool silenceRule = true)
+    {
+        Random = new Random(seed);
+        Mutation = mutation ?? Mutation.None;
+        Parameters = new TotemParameters
+        {
+            Token = 300, TokenRetransmit = 60, Hold = 38, Join = 30, Consensus = 360, Merge = 100, FailRecvConst = 60,
+            SeqnoUnchangedConst = 5, MissCountConst = Random.Next(1, 6), SendJoin = Random.Next(2) * 10, SilenceRule = silenceRule,
+        };
+        Allowed = Random.Next(2) == 0 ? null : NodeSet.Of(Enumerable.Range(1, nodes).Select(i => (uint)i));
+        for (uint id = 1; id <= nodes; id++)
+        {
+            _byId[id] = new SimulatedNode(this, id);
+        }
+    }
+
+    public Random Random { get; }
+    public Mutation Mutation { get; }
+    public TotemParameters Parameters { get; }
+    public NodeSet? Allowed { get; }
+    public long Now { get; private set; } = 1000;
+    public IReadOnlyCollection<SimulatedNode> Nodes => _byId.Values;
+    public long Datagrams { get; private set; }
+
+    public SimulatedNode Node(uint id) => _byId[id];
+
+    // ── Network ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    public Func<uint, uint, TotemMessage, bool>? Loses { get; set; }
+
+    public void TransmitToAll(SimulatedNode from, TotemMessage message)
+    {
+        foreach (uint id in _byId.Keys)
+        {
+            if (id != from.Id)
+            {
+                Transmit(from, id, message);
+            }
+        }
+    }
+
+    public void Transmit(SimulatedNode from, uint to, TotemMessage message)
+    {
+        message = Mutation.Alters?.Invoke(message) ?? message;
+        if (_cut.Contains((from.Id, to)) || Random.NextDouble() < _loss || Loses?.Invoke(from.Id, to, message) == true)
+        {
+            return;
+        }
+
+        byte[] buffer = new byte[MessageCodec.MaxSize(message)];
+        byte[] datagram = buffer[..MessageCodec.Encode(message, buffer)];
+        int copies = Random.NextDouble() < _repeat ? 2 : 1;
+        for (int i = 0; i < copies; i++)
+        {
+            int delay = 1 + Random.Next(_delay);
+            _network.Enqueue((to, from.Id, from.Incarnation, datagram), (Now + delay, _order++));
+            Datagrams++;
+        }
+    }
+
+    public void Cut(uint from, uint to) => _cut.Add((from, to));
+
+    public void Heal() => _cut.Clear();
+
+    public void Quality(double loss, double repeat, int delay) => (_loss, _repeat, _delay) = (loss, repeat, delay);
+
+    // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// <summary>Runs until a moment.</summary>
+    public void RunTo(long end)
+    {
+        while (true)
+        {
+            long next = _network.TryPeek(out _, out var key) ? key.At : long.MaxValue;
+            foreach (var node in _byId.Values)
+            {
+                next = Math.Min(next, node.NextDeadline);
+            }
+
+            if (next > end)
+            {
+                Now = end;
+                return;
+            }
+
+            Now = Math.Max(Now, next);
+            while (_network.TryPeek(out var d, out key) && key.At <= Now)
+            {
+                _network.Dequeue();
+                var to = _byId[d.To];
+                if (to.Core is not null)
+                {
+                    var message = MessageCodec.Decode(d.Datagram)
+                        ?? throw new InvalidOperationException("an encoded message was not decoded");
+                    to.Inbox.Add((d.From, d.Incarnation, message));
+                    to.Turn(Now);
+                }
+            }
+
+            foreach (var node in _byId.Values)
+            {
+                if (node.NextDeadline <= Now)
+                {
+                    node.Turn(Now);
+                }
+            }
+        }
+    }
+
+    public void Run(long milliseconds) => RunTo(Now + milliseconds);
+
+    /// <summary>Runs until the condition holds. False: it did not within the limit.</summary>
+    public bool RunUntil(Func<bool> condition, long limit)
+    {
+        for (long end = Now + limit; Now < end;)
+        {
+            if (condition())
+            {
+                return true;
+            }
+
+            Run(10);
+        }
+
+        return condition();
+    }
+
+    public void StartAll()
+    {
+        foreach (var node in _byId.Values)
+        {
+            if (node.Core is null)
+            {
+                node.Start(Now);
+            }
+        }
+    }
+
+    public void SendFrom(SimulatedNode node, bool safe) => node.Send(Now, BitConverter.GetBytes(++_payload), safe);
+
+    /// <summary>All live nodes are on one installed ring and it is theirs.</summary>
+    public bool IsOneRing()
+    {
+        var live = _byId.Values.Where(n => n.Core is not null).ToList();
+        return live.TrueForAll(n => n.Core!.State is TotemState.Operational && n.Ring == live[0].Ring && n.Core.Members.Count == live.Count);
+    }
+
+    // ── Faults ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// <summary>One random fault, repair or burst.</summary>
+    public void Disturb()
+    {
+        var nodes = _byId.Values.ToList();
+        var node = nodes[Random.Next(nodes.Count)];
+        switch (Random.Next(16))
+        {
+            case 0:
+                Partition();
+                break;
+            case 1:
+                Cut(node.Id, nodes[Random.Next(nodes.Count)].Id);
+                break;
+            case 2 or 3:
+                Heal();
+                break;
+            case 4 when node.Core is not null:
+                node.Crash(Now);
+                break;
+            case 5 or 6 when node.Core is null:
+                node.Start(Now);
+                break;
+            case 7 when node.Core is not null:
+                node.PausedUntil = Now + Random.Next(30, 3 * Parameters.Token / 2);
+                break;
+            case 8 when node.Core is not null && Random.Next(3) == 0:
+                node.Leave(Now);
+                break;
+            case 9:
+                Quality(Random.Next(3) * 0.1, Random.Next(3) * 0.1, Random.Next(3) == 0 ? 20 : 3);
+                break;
+            case 10:
+                Quality(0, 0, 2);
+                break;
+            case 11:
+                node.FailNextWrite = true;
+                break;
+            case 12 when node.Core is not null:
+                node.Crash(Now);
+                node.Start(Now + 0);
+                break;
+            default:
+                foreach (var sender in nodes.Where(n => n.Core is not null && Random.Next(2) == 0))
+                {
+                    for (int i = Random.Next(20); i > 0; i--)
+                    {
+                        SendFrom(sender, Random.Next(3) == 0);
+                    }
+                }
+
+                break;
+        }
+    }
+
+    private void Partition()
+    {
+        var side = _byId.Keys.ToDictionary(id => id, _ => Random.Next(2));
+        foreach (uint a in side.Keys)
+        {
+            foreach (uint b in side.Keys)
+            {
+                if (side[a] != side[b])
+                {
+                    Cut(a, b);
+                }
+            }
+        }
+    }
+}
