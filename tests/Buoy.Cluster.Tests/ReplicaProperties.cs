@@ -11,7 +11,7 @@ public sealed class ReplicaProperties
 
     private sealed record Step(int Kind, uint Node, int What, int Wait, int Cut);
 
-    private static readonly Gen<Step[]> Lives = Gen.Select(Gen.Int[0, 9], Gen.UInt[1, 3], Gen.Int[0, 2], Gen.Int[0, 40], Gen.Int[0, 5])
+    private static readonly Gen<Step[]> Lives = Gen.Select(Gen.Int[0, 10], Gen.UInt[1, 3], Gen.Int[0, 2], Gen.Int[0, 40], Gen.Int[0, 5])
         .Select((k, n, w, t, c) => new Step(k, n, w, t, c)).Array[1, 25];
 
     [Fact]
@@ -104,6 +104,12 @@ public sealed class ReplicaProperties
                 c.Ask(s.Node, ControlCommand.Shutdown);
                 c.RunUntil(() => node!.Left, 400_000);
                 c.Crash(s.Node);
+                Views(c, parts);
+                break;
+            case 10 when here:
+                // Back before anyone missed it.
+                c.Crash(s.Node);
+                c.Boot(s.Node);
                 Views(c, parts);
                 break;
             case 9:

@@ -4,7 +4,6 @@ using System.Xml.Linq;
 using Buoy.Cib;
 using Buoy.Cluster.Controller;
 using Buoy.Control;
-using Buoy.Scheduler;
 using Buoy.Tests;
 
 namespace Buoy.Cluster.Tests;
@@ -47,19 +46,10 @@ public sealed class SeedTests
         </configuration>
         """;
 
-    private sealed class RealScheduler : ISchedulerSeam
-    {
-        public Transition Compute(XElement cib, DateTimeOffset now) => Scheduler.Scheduler.Compute(cib, now);
-
-        public IReadOnlyList<string> UnsupportedFeatures(XElement cib) => [];
-
-        public string? Explain(XElement cib, DateTimeOffset now, string resource) => null;
-    }
-
     private static SimulatedCluster Start()
     {
         string disk = $"""<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="0" admin_epoch="0">{Seed}<status/></cib>""";
-        var c = new SimulatedCluster { Scheduler = static () => new RealScheduler(), Editor = CibEditing.Apply };
+        var c = new SimulatedCluster { Scheduler = static () => new ClusterScheduler(), Editor = CibEditing.Apply };
         c.Disk[1] = disk;
         c.Disk[2] = disk;
         c.Boot(1);
@@ -225,6 +215,31 @@ public sealed class SeedTests
         c.Nodes[1].Kill("lb");
         Rest(c);
         Assert.Equal("node2", Holder(c));
+    }
+
+    [Fact]
+    public void Explain_OfAResource_SaysWhere()
+    {
+        var c = Start();
+        long id = c.Ask(2, ControlCommand.Explain, null, ("resource", "vip"));
+        Assert.Equal(0, c.Answers[id].Status);
+        Assert.Contains("node1", c.Answers[id].Output);
+    }
+
+    [Fact]
+    public void StartThatAlwaysFails_WithoutBan_BacksOffInsteadOfSpinning()
+    {
+        var c = Start();
+        c.Apply(1, new CibOperation(CibOperationKind.Create, "crm_config",
+            Xml: """<cluster_property_set id="more"><nvpair id="more-fatal" name="start-failure-is-fatal" value="false"/></cluster_property_set>"""));
+        Rest(c);
+        c.Agent = (n, r) => r is { Task: "start", ResourceId: "lb" } ? 1 : n.Run(r);
+        c.Nodes[1].Kill("lb");
+        c.Run(120_000);
+        int tries = c.Nodes.Values.Sum(n => n.Done.Count(d => d == "lb start 0"));
+        Assert.InRange(tries, 10, 40);
+        Assert.Contains(c.Log, l => l.Contains("times on end"));
+        c.AssertReplicasEqual();
     }
 
     [Fact]

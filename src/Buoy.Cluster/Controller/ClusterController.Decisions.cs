@@ -154,7 +154,7 @@ public sealed partial class ClusterController
                 continue;
             }
 
-            Send(new ActionMessage(_options.TransitionUuid, _run.Number, action,
+            Send(new ActionMessage(_view!.RingId.Seq, _view.RingId.Rep, _options.TransitionUuid, _run.Number, action,
                 RecordedDigest.Of(action.Attributes, action.IntervalMs)));
             if (IsAgentOperation(action))
             {
@@ -199,15 +199,12 @@ public sealed partial class ClusterController
             _inFlight.Remove(key);
             _deadlines.Remove(key);
         }
-
-        _run?.NodeLost(name);
     }
 
     /// <summary>After a view the (perhaps new) DC watches over what is still running.</summary>
     private void ResumeInFlight()
     {
-        foreach (string key in _deadlines.Keys.Where(k => k.Contains(':') && !_inFlight.ContainsKey(k)
-            && _run?.Waiting.Values.Any(a => k.StartsWith($"{a.Id}:{_run.Number}:", StringComparison.Ordinal)) != true).ToList())
+        foreach (string key in _deadlines.Keys.Where(k => k.Contains(':') && !_inFlight.ContainsKey(k)).ToList())
         {
             _deadlines.Remove(key);
         }
@@ -224,9 +221,8 @@ public sealed partial class ClusterController
     /// <summary>An order of the DC, in its place in the total order.</summary>
     private void OnAction(uint sender, ActionMessage m)
     {
-        if (sender != _dc)
+        if (sender != _dc || !ForThisView(m.RingSeq, m.RingRep))
         {
-            // Sent by a DC that is none any more: the new one decides.
             return;
         }
 
@@ -237,7 +233,6 @@ public sealed partial class ClusterController
         {
             if (a.Node is null || !IsMember(a.Node))
             {
-                // Ordered after the view in which the node went: the DC has struck it off already.
                 return;
             }
 

@@ -44,6 +44,8 @@ public sealed partial class ClusterController
 
         OpenRecord(view);
         AbortRun("a new view");
+        // What of it runs is known from the states; what was not yet delivered is void.
+        _run = null;
         _view = view;
         _quorate = view.Quorate;
         _expectedVotes = e.ExpectedVotes;
@@ -198,12 +200,7 @@ public sealed partial class ClusterController
         }
 
         uint dc = view.Members.OrderBy(m => m.Joined).ThenBy(m => m.NodeId).First().NodeId;
-        bool sameDc = dc == _dc;
         _dc = dc;
-        if (!sameDc || _dc != _options.NodeId)
-        {
-            _run = null;
-        }
 
         // Each node knows best what it is running; the others' knowledge may stem from another partition.
         _inFlight.Clear();

@@ -78,8 +78,11 @@ public sealed record CleanupMessage(uint Origin, long RequestId, string? Resourc
 /// <summary>A node wants to stop: its resources go elsewhere, then it is told to leave.</summary>
 public sealed record ShutdownMessage(uint NodeId, long At) : ClusterMessage;
 
-/// <summary>The DC's order to carry out an action of its transition.</summary>
-public sealed record ActionMessage(string Uuid, int Transition, GraphAction Action, string Digest) : ClusterMessage
+/// <summary>
+/// The DC's order to carry out an action of its transition. It only holds in the view in which it was given: what is delivered in
+/// another one is carried out by nobody, and the DC of that view decides anew.
+/// </summary>
+public sealed record ActionMessage(ulong RingSeq, uint RingRep, string Uuid, int Transition, GraphAction Action, string Digest) : ClusterMessage
 {
     /// <summary>As the history writes it.</summary>
     [JsonIgnore]

@@ -84,15 +84,6 @@ internal sealed class TransitionRun
         return true;
     }
 
-    /// <summary>Nothing more will be heard of the actions sent to a node.</summary>
-    public void NodeLost(string node)
-    {
-        foreach (int id in _waiting.Where(w => w.Value.Node == node).Select(w => w.Key).ToList())
-        {
-            _waiting.Remove(id);
-        }
-    }
-
     // An input that is not in the graph (left out as optional or unmanaged) holds nothing up.
     private IEnumerable<Synapse> Fireable() => Aborted is not null
         ? []

@@ -14,7 +14,8 @@ internal sealed class ActionFactory(Cluster cluster)
     public PlannedAction Plan(Resource resource, string task, Node? node, bool optional, long intervalMs = 0)
     {
         string key = Key(resource, task, intervalMs);
-        PlannedAction? action = Find(resource, task, node, intervalMs, exact: false);
+        PlannedAction? action = Find(resource, task, node, intervalMs, exact: false)
+            ?? Find(resource, task, null, intervalMs);
         if (action is null)
         {
             action = Create(resource, task, key, intervalMs, node);
@@ -122,7 +123,7 @@ internal sealed class ActionFactory(Cluster cluster)
                 continue;
             }
 
-            if (exact ? a.Node == node : node is null || a.Node is null || a.Node == node)
+            if (exact ? a.Node == node : node is null || a.Node == node)
             {
                 return a;
             }

@@ -133,7 +133,7 @@ internal sealed class InternalOrders(Cluster cluster, OrderBook orders)
             orders.Add(clone, "running", clone, "promote", OrderKinds.Gate);
         }
 
-        Resource? previous = null;
+        var before = new List<Resource>();
         foreach (Resource instance in clone.Children)
         {
             Add(instance);
@@ -141,13 +141,16 @@ internal sealed class InternalOrders(Cluster cluster, OrderBook orders)
             orders.Add(instance, "start", clone, "running", OrderKinds.ShowThen);
             orders.Add(clone, "stop", instance, "stop", OrderKinds.ShowFirst);
             orders.Add(instance, "stop", clone, "stopped", OrderKinds.ShowThen);
-            if (clone.Clone.Ordered && previous is not null)
+            if (clone.Clone.Ordered)
             {
-                orders.Add(previous, "start", instance, "start", OrderKinds.Sequence);
-                orders.Add(instance, "stop", previous, "stop", OrderKinds.Sequence);
+                foreach (Resource previous in before)
+                {
+                    orders.Add(previous, "start", instance, "start", OrderKinds.Sequence);
+                    orders.Add(instance, "stop", previous, "stop", OrderKinds.Sequence);
+                }
             }
 
-            previous = instance;
+            before.Add(instance);
         }
 
         if (promotable)

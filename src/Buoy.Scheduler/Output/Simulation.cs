@@ -55,7 +55,7 @@ public static class Simulation
 
         return a.Kind switch
         {
-            ActionKind.Pseudo => $"Pseudo action:   {a.InternalKey ?? a.Key}{(a.Node is null ? "" : $" on {a.Node}")}",
+            ActionKind.Pseudo => $"Pseudo action:   {a.Key}{(a.Node is null ? "" : $" on {a.Node}")}",
             ActionKind.Cluster when a.Task == "stonith" =>
                 $"Fencing {a.Node} ({a.Attributes.GetValueOrDefault("CRM_meta_stonith_action")})",
             ActionKind.Cluster => $"Cluster action:  {a.Task}{(a.DisplayName is null ? "" : $" for {a.DisplayName}")} on {a.Node}",

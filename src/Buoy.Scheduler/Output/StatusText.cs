@@ -125,7 +125,7 @@ public static class StatusText
                 lines.Add(indent + "* " + Leaf(resource));
                 break;
             case ResourceKind.Group:
-                lines.Add($"{indent}* Resource Group: {resource.DisplayId}{Flags(GroupFlags(resource))}:");
+                lines.Add($"{indent}* Resource Group: {resource.Id}{Flags(GroupFlags(resource))}:");
                 foreach (Resource member in resource.Children)
                 {
                     if (inactive || member.ActiveOn.Count > 0)

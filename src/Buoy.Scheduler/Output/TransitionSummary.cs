@@ -150,7 +150,7 @@ internal static class TransitionSummary
         {
             Add("Demote", demote, demote);
         }
-        else if (target == ResourceRole.Promoted && role != ResourceRole.Stopped && current is not null)
+        else if (target == ResourceRole.Promoted)
         {
             Add("Promote", promote, promote);
         }
