@@ -61,7 +61,8 @@ public static class SessionLine
     {
         s.Append(
             Inv(
-                $"{log.ActiveConnections}/{log.FrontendConnections}/{log.BackendConnections}/{log.ServerConnections}/"));
+                $"{log.ActiveConnections}/{log.FrontendConnections}/{log.BackendConnections}/")
+            + Inv($"{log.ServerConnections}/"));
         if (log.Redispatched)
         {
             s.Append('+');

@@ -85,7 +85,8 @@ public static class StatFormats
         s.Append(
             FormattableString.Invariant($"\"field\":{{\"pos\":{position},\"name\":\"{name}\"}},\"processNum\":1,"));
         s.Append(
-            $"\"tags\":{{\"origin\":\"{Origin(tags[0])}\",\"nature\":\"{Nature(tags[1])}\",\"scope\":\"{Scope(tags[2])}\"}},");
+            $"\"tags\":{{\"origin\":\"{Origin(tags[0])}\",\"nature\":\"{Nature(tags[1])}\",").Append(
+            $"\"scope\":\"{Scope(tags[2])}\"}},");
         s.Append($"\"value\":{{\"type\":\"{type}\",\"value\":");
         if (type == "str")
         {

@@ -15,14 +15,16 @@ internal static class StatsPage
         :root{color-scheme:light dark;--line:#8884;--head:#e8eef7;--ok:#1b7f3b;--bad:#b3261e;--warn:#9a6700;--dim:#777}
         @media(prefers-color-scheme:dark){:root{--head:#20304a;--ok:#5fd38a;--bad:#ff8a80;--warn:#ffd166;--dim:#999}}
         body{font:14px/1.4 system-ui,sans-serif;margin:1.2rem 1.6rem}h1{font-size:1.35rem;margin:0 0 .4rem}
-        h2{font-size:1.05rem;margin:1.4rem 0 .35rem}.facts{display:flex;flex-wrap:wrap;gap:.2rem 1.6rem;color:var(--dim)}
+        h2{font-size:1.05rem;margin:1.4rem 0 .35rem}
+        .facts{display:flex;flex-wrap:wrap;gap:.2rem 1.6rem;color:var(--dim)}
         .facts b{color:CanvasText;font-weight:600}nav{margin:.5rem 0}nav a{margin-right:1rem}.wrap{overflow-x:auto}
         table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:12.5px;min-width:100%}
         th,td{border:1px solid var(--line);padding:.16rem .42rem;text-align:right;white-space:nowrap}
         th{background:var(--head);font-weight:600;text-align:center}td:first-child,td.s{text-align:left}
         tr.up td:first-child{border-left:4px solid var(--ok)}tr.down td:first-child{border-left:4px solid var(--bad)}
         tr.half td:first-child{border-left:4px solid var(--warn)}tr.off td:first-child{border-left:4px solid var(--dim)}
-        tr.off{color:var(--dim)}tr.total td{font-weight:600;background:#8881}.up .s{color:var(--ok)}.down .s{color:var(--bad)}
+        tr.off{color:var(--dim)}tr.total td{font-weight:600;background:#8881}
+        .up .s{color:var(--ok)}.down .s{color:var(--bad)}
         .half .s{color:var(--warn)}footer{margin-top:1.2rem;color:var(--dim);font-size:12px}
         """;
 
@@ -63,7 +65,8 @@ internal static class StatsPage
         if (stats.ShowDescription is not null)
         {
             s.Append(
-                $"<p>{Text(stats.ShowDescription.Length > 0 ? stats.ShowDescription : plane.State.Config.Global.Description ?? "")}</p>\n");
+                "<p>" + Text(stats.ShowDescription.Length > 0 ? stats.ShowDescription
+                    : plane.State.Config.Global.Description ?? "") + "</p>\n");
         }
 
         Facts(s, info);
@@ -77,13 +80,14 @@ internal static class StatsPage
         }
 
         s.Append(
-            $"<a href=\"{uri};up\">Hide what is down</a><a href=\"{uri};csv\">CSV</a><a href=\"{uri};json\">JSON</a></nav>\n");
+            $"<a href=\"{uri};up\">Hide what is down</a>").Append(
+            $"<a href=\"{uri};csv\">CSV</a><a href=\"{uri};json\">JSON</a></nav>\n");
         foreach (var group in rows.GroupBy(r => r.Proxy.Index))
         {
             Table(s, [.. group], stats, now);
         }
 
-        s.Append("<footer>Times are averages over finished sessions; sessions per second are those of the last second.</footer>\n");
+        s.Append("<footer>Rates are those of the last second; limits shown as - are not set.</footer>\n");
         s.Append("</body></html>\n");
     }
 
@@ -115,7 +119,8 @@ internal static class StatsPage
             string balance = p.HasBackend ? ", balance " + p.Balance.Algorithm : "";
             s.Append(
                 CultureInfo.InvariantCulture,
-                    $"<div class=\"facts\">mode {p.Mode.ToString().ToLowerInvariant()}, id #{p.Id}{Text(balance)}</div>\n");
+                    $"<div class=\"facts\">mode {p.Mode.ToString().ToLowerInvariant()}, ").Append(
+                    CultureInfo.InvariantCulture, $"id #{p.Id}{Text(balance)}</div>\n");
         }
 
         s.Append("<div class=\"wrap\"><table><tr><th rowspan=\"2\"></th>");

@@ -7,7 +7,7 @@ namespace Buoy.Balancer.Tests.Control;
 /// <summary>What each way to fail is called; HAProxy is asked too.</summary>
 public sealed class CheckTests
 {
-    private static readonly string[] Modes = ["early", "garbage", "close", "partial", "404", "304", "silent"];
+    private static readonly string[] Modes = ["garbage", "close", "partial", "404", "304", "silent"];
 
     /// <summary>A server that misbehaves in one way.</summary>
     private sealed class BadServer : IDisposable
@@ -44,13 +44,6 @@ public sealed class CheckTests
 
         private static async Task Answer(TcpClient client, string mode)
         {
-            if (mode == "early")
-            {
-                client.LingerState = new LingerOption(true, 0);
-                client.Dispose();
-                return;
-            }
-
             try
             {
                 await client.GetStream().ReadAtLeastAsync(new byte[2000], 1, throwOnEndOfStream: false);

@@ -56,6 +56,26 @@ public sealed class CliTests
     }
 
     [Fact]
+    public void Sessions_AboveTheLimit_WaitForAFreeOne()
+    {
+        using var d = new Scratch();
+        using var rig = new ControlRig(Config(d)).Start();
+        var held = Enumerable.Range(0, 10).Select(_ =>
+        {
+            var s = Connect(d["s"]);
+            s.Send("prompt\n"u8);
+            Until(s, "> ");
+            return s;
+        }).ToList();
+        using var eleventh = Connect(d["s"]);
+        eleventh.Send("get weight b/s1\n"u8);
+        Assert.False(eleventh.Poll(TimeSpan.FromMilliseconds(200), SelectMode.SelectRead));
+        held[3].Dispose();
+        Assert.Equal("1 (initial 1)\n\n", CliClient.ReadAll(eleventh));
+        held.ForEach(s => s.Dispose());
+    }
+
+    [Fact]
     public void Quit_EndsAtOnce()
     {
         using var d = new Scratch();

@@ -18,7 +18,8 @@ public sealed class DifferentialTests
         """;
 
     private static string Global(Scratch d, string more = "") =>
-        $"global\n  nbthread 2\n  maxconn 9980\n  log {d["hlog"]} local0\n  stats socket {d["hs"]} mode 600 level admin\n  stats timeout 30s\n{more}";
+        $"global\n  nbthread 2\n  maxconn 9980\n  log {d["hlog"]} local0\n" +
+        $"  stats socket {d["hs"]} mode 600 level admin\n  stats timeout 30s\n{more}";
 
     private static int FreePort()
     {
@@ -40,7 +41,8 @@ public sealed class DifferentialTests
             OurLog = new LogListener(_scratch["olog"]);
             int fe = FreePort();
             string logs = healthLogs ? "  option log-health-checks\n" : "";
-            _haproxy = new HaproxyRig(_scratch, _scratch["hs"], Global(_scratch, $"  stats socket {_scratch["hs2"]} mode 600 level user\n") + Defaults + $"""
+            string global = Global(_scratch, $"  stats socket {_scratch["hs2"]} mode 600 level user\n");
+            _haproxy = new HaproxyRig(_scratch, _scratch["hs"], global + Defaults + $"""
                 frontend fe
                   bind 127.0.0.1:{fe}
                   default_backend b

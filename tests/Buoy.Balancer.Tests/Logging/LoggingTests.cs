@@ -50,7 +50,8 @@ public sealed class LoggingTests
 
     [Fact]
     public void HttpLine_IsTheManuals() => Assert.Equal(
-        $"10.0.1.2:33313 [{Local("dd/MMM/yyyy:HH:mm:ss.fff")}] fnt bck/srv1 10/0/1/69/5007 200 212 - - ---- 4/3/2/1/0 0/0 \"GET /a#22#01 HTTP/1.1\"",
+        $"10.0.1.2:33313 [{Local("dd/MMM/yyyy:HH:mm:ss.fff")}] fnt bck/srv1 10/0/1/69/5007 200 212 " +
+        "- - ---- 4/3/2/1/0 0/0 \"GET /a#22#01 HTTP/1.1\"",
         SessionLine.Format(Config(LogFormatKind.Http, ProxyMode.Http), Log("----") with
         {
             RequestMs = 10, ResponseMs = 69, Status = 200, Request = "GET /a\"\u0001 HTTP/1.1",

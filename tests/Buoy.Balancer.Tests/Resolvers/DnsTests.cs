@@ -255,7 +255,8 @@ public sealed class ResolutionTests
 
 public sealed class ResolverScenarioTests
 {
-    private const string Times = "resolve_retries 2\n  timeout retry 150ms\n  timeout resolve 200ms\n  hold valid 200ms\n  hold nx 300ms\n" +
+    private const string Times = "resolve_retries 2\n" +
+        "  timeout retry 150ms\n  timeout resolve 200ms\n  hold valid 200ms\n  hold nx 300ms\n" +
         "  hold refused 300ms\n  hold other 300ms\n  hold timeout 300ms\n";
 
     private static ModelBuilder Model(Scratch d, IPEndPoint dns, int port) => new ModelBuilder(d["olog"], d["os"])

@@ -22,6 +22,10 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
     private readonly List<Listener> _listeners = [];
     private readonly HashSet<CliSession> _sessions = [];
     private bool _listening;
+    private bool _paused;
+
+    /// <summary>After a failed accept (no descriptors left) the sockets rest for this long, in ms.</summary>
+    private const int RestAfterFailure = 100;
 
     private sealed record Listener(int Fd, StatsSocketConfig Config, string? Path);
 
@@ -51,10 +55,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
     public void Listen()
     {
         _listening = true;
-        foreach (var l in _listeners)
-        {
-            loop.Add(l.Fd, PollEvents.Readable, _ => Accept(l));
-        }
+        Resume();
     }
 
     /// <summary>No new sessions; those that are there go on.</summary>
@@ -62,10 +63,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
     {
         foreach (var l in _listeners)
         {
-            if (_listening)
-            {
-                loop.Remove(l.Fd);
-            }
+            loop.Remove(l.Fd);
 
             ControlSocket.Close(l.Fd);
         }
@@ -84,7 +82,34 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         }
     }
 
-    internal void Closed(CliSession s) => _sessions.Remove(s);
+    internal void Closed(CliSession s)
+    {
+        _sessions.Remove(s);
+        if (_paused)
+        {
+            Resume();
+        }
+    }
+
+    private void Resume()
+    {
+        _paused = false;
+        foreach (var l in _listening ? _listeners : [])
+        {
+            loop.Remove(l.Fd);
+            loop.Add(l.Fd, PollEvents.Readable, _ => Accept(l));
+        }
+    }
+
+    /// <summary>Stops to look at the sockets, which stay readable: the loop would turn without end.</summary>
+    private void Pause()
+    {
+        _paused = true;
+        foreach (var l in _listeners)
+        {
+            loop.Remove(l.Fd);
+        }
+    }
 
     private string? BindOne(StatsSocketConfig c)
     {
@@ -224,6 +249,12 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
             int fd = ControlSocket.Accept(l.Fd);
             if (fd < 0)
             {
+                if (fd != -ControlSocket.EAgain)
+                {
+                    Pause();
+                    loop.Schedule(RestAfterFailure, Resume);
+                }
+
                 return;
             }
 
@@ -234,5 +265,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
             _sessions.Add(s);
             s.Begin();
         }
+
+        Pause();
     }
 }

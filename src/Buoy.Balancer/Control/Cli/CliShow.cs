@@ -134,11 +134,10 @@ internal static class CliShow
             return CliReply.Error("Can't find backend.");
         }
 
-        var s =
-            new StringBuilder("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight " +
-            "srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health srv_check_state " +
-            "srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl srv_check_port " +
-            "srv_check_addr srv_agent_addr srv_agent_port\n");
+        var s = new StringBuilder("1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state " +
+            "srv_uweight srv_iweight srv_time_since_last_change srv_check_status srv_check_result srv_check_health " +
+            "srv_check_state srv_agent_state bk_f_forced_id srv_f_forced_id srv_fqdn srv_port srvrecord srv_use_ssl " +
+            "srv_check_port srv_check_addr srv_agent_addr srv_agent_port\n");
         long now = EventLoop.Now;
         foreach (var v in backends.SelectMany(b => b.Servers))
         {
@@ -172,8 +171,8 @@ internal static class CliShow
         var k = c.Plane.State.Counters;
         int shards = c.Plane.State.Shards;
         var s = new StringBuilder(FormattableString.Invariant(
-            $"# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb idle_lim ") +
-            FormattableString.Invariant($"idle_cur idle_per_thr[{shards}]\n"));
+            $"# bkname/svname bkid/svid addr port - purge_delay used_cur used_max need_est unsafe_nb safe_nb ") +
+            FormattableString.Invariant($"idle_lim idle_cur idle_per_thr[{shards}]\n"));
         foreach (var v in backends.SelectMany(b => b.Servers))
         {
             int e = k.Server(v.Config.Index);
@@ -243,7 +242,7 @@ internal static class CliShow
                 s.Append(
                     CultureInfo.InvariantCulture,
                         $"be={p.Config.Name} srv={v.Config.Name} ")
-                    .Append(CultureInfo.InvariantCulture, $"sessions={k.Sum(k.Server(v.Config.Index), Counter.SessionsCurrent)}\n");
+                    .Append("sessions=").Append(k.Sum(k.Server(v.Config.Index), Counter.SessionsCurrent)).Append('\n');
             }
         }
 
@@ -255,7 +254,8 @@ internal static class CliShow
         var g = GC.GetGCMemoryInfo();
         return new CliReply(FormattableString.Invariant(
             $"Dumping memory usage.\n  - Managed heap : {g.HeapSizeBytes} bytes, {g.TotalCommittedBytes} committed\n") +
-            FormattableString.Invariant($"Total: 1 pools, {g.TotalCommittedBytes} bytes allocated, {g.HeapSizeBytes} used.\n"));
+            FormattableString.Invariant(
+                $"Total: 1 pools, {g.TotalCommittedBytes} bytes allocated, {g.HeapSizeBytes} used.\n"));
     }
 
     public static CliReply Activity(CliContext c, string[] words)
