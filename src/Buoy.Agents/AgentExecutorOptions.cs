@@ -22,6 +22,9 @@ public sealed record AgentExecutorOptions
     /// <summary>Where balancers' process numbers are kept, so that a restarted daemon finds them.</summary>
     public string StateDirectory { get; init; } = "/run/buoy";
 
+    /// <summary>Default of the haproxy agent's <c>pidfile</c>; null = a file named after the resource in <see cref="StateDirectory"/>.</summary>
+    public string? BalancerPidFile { get; init; }
+
     /// <summary>HA_RSCTMP: where script agents keep their state.</summary>
     public string AgentStateDirectory { get; init; } = "/run/resource-agents";
 

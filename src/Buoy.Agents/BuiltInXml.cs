@@ -153,9 +153,9 @@ internal static class BuiltInXml
         <content type="string"/>
         </parameter>
         <parameter name="pidfile" unique="1" required="0">
-        <longdesc lang="en">Where the process number is kept. Default: a file named after the resource.</longdesc>
+        <longdesc lang="en">Where the process number is kept. Two balancers on one node need two.</longdesc>
         <shortdesc lang="en">Process number file</shortdesc>
-        <content type="string"/>
+        <content type="string" default="/run/haproxy.pid"/>
         </parameter>
         <parameter name="statusurl" unique="0" required="0">
         <longdesc lang="en">An http:// page that monitor asks for; it must answer with status 2xx or 3xx.</longdesc>

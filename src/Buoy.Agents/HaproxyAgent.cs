@@ -37,7 +37,7 @@ internal sealed class HaproxyAgent(EventLoop loop, AgentExecutorOptions options,
             return null;
         }
 
-        var p = HaproxyParameters.Read(request, options.StateDirectory, out var failure);
+        var p = HaproxyParameters.Read(request, options, out var failure);
         if (p is null)
         {
             // With parameters that cannot be read nothing can have been started.

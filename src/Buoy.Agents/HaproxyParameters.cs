@@ -23,10 +23,11 @@ internal sealed record HaproxyParameters
     /// <summary>Names that are no parameters of this agent.</summary>
     public IReadOnlyList<string> Unknown { get; init; } = [];
 
-    public static HaproxyParameters? Read(AgentRequest request, string stateDirectory, out Outcome failure)
+    public static HaproxyParameters? Read(AgentRequest request, AgentExecutorOptions options, out Outcome failure)
     {
         var r = new ParameterReader(request.Attributes);
-        string own = Path.Combine(stateDirectory, request.ResourceId.Replace(':', '-').Replace('/', '-') + ".pid");
+        string own = options.BalancerPidFile
+            ?? Path.Combine(options.StateDirectory, request.ResourceId.Replace(':', '-').Replace('/', '-') + ".pid");
         var result = new HaproxyParameters
         {
             BinPath = Absolute(r, "binpath"),

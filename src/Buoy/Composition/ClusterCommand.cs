@@ -72,6 +72,7 @@ internal static class ClusterCommand
                 loop => new AgentExecutor(loop, new AgentExecutorOptions
                 {
                     BalancerCommand = ["/proc/self/exe", "balancer"],
+                    BalancerPidFile = "/run/haproxy.pid",
                     Log = line => RingLog.Agent(
                         logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
                 }),

@@ -11,8 +11,8 @@ internal sealed class SchedulerSeam : ISchedulerSeam
     public Transition Compute(XElement cib, DateTimeOffset now) => Scheduler.Scheduler.Compute(cib, now);
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> UnsupportedFeatures(XElement cib) => [];
+    public IReadOnlyList<string> UnsupportedFeatures(XElement cib) => Scheduler.UnsupportedFeatures.Find(cib);
 
     /// <inheritdoc/>
-    public string? Explain(XElement cib, DateTimeOffset now, string resource) => null;
+    public string? Explain(XElement cib, DateTimeOffset now, string resource) => Scheduler.Explain.Resource(cib, now, resource);
 }
