@@ -59,7 +59,18 @@ internal sealed class BalancerProcess : IDisposable
     public long? HangsForMs => Hangs ? EventLoop.Now - _lastBeat : null;
 
     /// <summary>The last lines it wrote.</summary>
-    public string LastWords => string.Join("; ", _errors.Where(static l => l.Length > 0));
+    public string LastWords
+    {
+        get
+        {
+            // Notices and warnings are written by a start that goes well, too; where there is an alert it is the cause.
+            var alerts = _errors.Where(static l => l.StartsWith("[ALERT]", StringComparison.Ordinal)).ToList();
+            return string.Join("; ", alerts.Count > 0
+                ? alerts
+                : _errors.Where(static l => l.Length > 0 && !l.StartsWith("[NOTICE]", StringComparison.Ordinal)
+                    && !l.StartsWith("[WARNING]", StringComparison.Ordinal)));
+        }
+    }
 
     private bool Hangs { get; set; }
 

@@ -63,7 +63,7 @@ public static class BuiltInAgents
             ("binpath", "string", false, "/usr/sbin/haproxy", "Program; the built-in balancer unless another is named"),
             ("conffile", "string", false, "/etc/haproxy/haproxy.cfg", "Configuration file"),
             ("extraconf", "string", false, "", "Further arguments of the program"),
-            ("pidfile", "string", false, "", "File for the process number"),
+            ("pidfile", "string", false, "/run/haproxy.pid", "File for the process number"),
             ("statusurl", "string", false, "", "Page that the monitor asks for"),
         ],
         """

@@ -11,6 +11,7 @@ namespace Buoy.Demo;
 /// <summary>The story that <c>buoy demo</c> plays, and its table.</summary>
 internal sealed class DemoScript : IDisposable
 {
+    private const int RedirectedWidth = 160;
     private const int StartPatienceMs = 30_000;
     private const int RecoveryPatienceMs = 40_000;
     private readonly DemoOptions _options;
@@ -29,6 +30,11 @@ internal sealed class DemoScript : IDisposable
         _console = options.Json
             ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(TextWriter.Null) })
             : AnsiConsole.Console;
+        if (Console.IsOutputRedirected)
+        {
+            // No terminal says how wide a line may be: a log's lines are not folded.
+            _console.Profile.Width = RedirectedWidth;
+        }
     }
 
     private LabWorld World => _world ?? throw new LabException("the lab is not up");

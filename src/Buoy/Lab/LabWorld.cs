@@ -178,10 +178,16 @@ internal sealed class LabWorld : IDisposable
         [.. Nodes.Where(n => IsUp(n) && LabProcess.Run([.. InitPrefix(), "ip", "-n", n, "-4", "-o", "addr", "show"]).Output
             .Contains($" {_net.Vip}/", StringComparison.Ordinal))];
 
-    /// <summary>Starts API server 1, 2 or 3.</summary>
-    public Process StartServer(int number) => StartInHost(
-        LabNetwork.Servers[number - 1],
-        [_program, "lab", "apiserver", LabNetwork.Servers[number - 1], $"{_net.Server(number)}:{_net.Port}"]);
+    /// <summary>Starts API server 1, 2 or 3; returns when it listens.</summary>
+    public Process StartServer(int number)
+    {
+        var p = StartInHost(
+            LabNetwork.Servers[number - 1],
+            [_program, "lab", "apiserver", LabNetwork.Servers[number - 1], $"{_net.Server(number)}:{_net.Port}"]);
+        return p.StandardOutput.ReadLine() == "ready"
+            ? p
+            : throw new LabException($"API server {number} does not start: {p.StandardError.ReadToEnd()}");
+    }
 
     /// <summary>Ends everything.</summary>
     public void Dispose()
