@@ -33,7 +33,8 @@ foreach (var s in servers)
     table[s.Index].Eligible = 1;
 }
 
-using var plane = new DataPlane(new BalancerState(config, counters, table, threads), new MessagesOnly(standardError), null);
+var state = new BalancerState(config, counters, table, threads);
+using var plane = new DataPlane(state, new MessagesOnly(standardError), null);
 var errors = plane.Bind();
 foreach (var (proxy, bind, error) in errors)
 {

@@ -76,7 +76,8 @@ public sealed class TcpTests
     [Fact]
     public void BackPressure_SlowReader_BoundsWhatIsInFlight()
     {
-        // What may be in flight: the balancer's own two kernel buffers at their largest, small ones at both ends, a pipe.
+        // What may be in flight: the balancer's own two kernel buffers at their largest, small ones at both ends, a
+        // pipe.
         long bound = Largest("tcp_rmem") + Largest("tcp_wmem") + (4 << 20);
         long total = 3 * bound / 65536 * 65536;
         long sent = 0;
@@ -141,7 +142,8 @@ public sealed class TcpTests
     public void Refused_Redispatch_GoesToAnotherServer()
     {
         using var good = Backend.Named("good");
-        using var h = new Harness([Harness.FreePort(), good.Port], backend: b => b with { Retries = 1, Redispatch = -1 });
+        using var h = new Harness(
+            [Harness.FreePort(), good.Port], backend: b => b with { Retries = 1, Redispatch = -1 });
         for (int i = 0; i < 4; i++)
         {
             using var c = h.Connect();
@@ -408,6 +410,50 @@ public sealed class TcpTests
         SpinWait.SpinUntil(() => h.Frontend(Counter.SessionsCurrent) == 0, 15_000);
         Assert.Equal(0, h.Backend(Counter.SessionsCurrent));
         Assert.Equal(h.Frontend(Counter.BytesIn), h.Frontend(Counter.BytesOut));
+    }
+
+    [Theory]
+    [InlineData("unix")]
+    [InlineData("fd")]
+    [InlineData("ipv6")]
+    public void Listener_OfEachKind_Serves(string kind)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"buoy-{Guid.NewGuid():n}.sock");
+        using var inherited = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        inherited.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        inherited.Listen();
+        int port = ((IPEndPoint)inherited.LocalEndPoint!).Port;
+        int six = Harness.FreePort();
+        using var backend = Backend.Echo();
+        using var h = new Harness([backend.Port], shards: 2, listener: b => kind switch
+        {
+            "unix" => b with { EndPoint = null, UnixPath = path },
+            "fd" => b with { EndPoint = null, Fd = inherited.SafeHandle.DangerousGetHandle().ToInt32() },
+            _ => b with { EndPoint = new IPEndPoint(IPAddress.IPv6Loopback, six) },
+        });
+        EndPoint target = kind switch
+        {
+            "unix" => new UnixDomainSocketEndPoint(path),
+            "fd" => new IPEndPoint(IPAddress.Loopback, port),
+            _ => new IPEndPoint(IPAddress.IPv6Loopback, six),
+        };
+        for (int i = 0; i < 10; i++)
+        {
+            using var c = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+            c.ReceiveTimeout = 15_000;
+            c.Connect(target);
+            c.Send("x"u8);
+            Harness.ReadExactly(c, 1);
+        }
+
+        Assert.Equal(10, h.Frontend(Counter.SessionsTotal));
+        if (kind == "fd")
+        {
+            // The engine closes what it adopted; the test's handle must not close it a second time.
+            inherited.SafeHandle.SetHandleAsInvalid();
+        }
+
+        File.Delete(path);
     }
 
     [Fact]
