@@ -104,7 +104,9 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         if (s->Has(ConnFlags.Idle))
         {
-            if ((events & ~EPOLLOUT) != 0)
+            // "Readable" may be an event of this batch for bytes that were read before the connection became idle.
+            if ((events & ~(EPOLLOUT | EPOLLIN)) != 0
+                || ((events & EPOLLIN) != 0 && _poller.Receive(s->Fd, _scratch, 1) != -EAGAIN))
             {
                 CloseIdle(s);
             }

@@ -5,6 +5,7 @@ using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine;
 using Buoy.Balancer.State;
+using Buoy.Linux;
 using CsCheck;
 
 namespace Buoy.Balancer.Tests.Engine;
@@ -419,16 +420,13 @@ public sealed class TcpTests
     public void Listener_OfEachKind_Serves(string kind)
     {
         string path = Path.Combine(Path.GetTempPath(), $"buoy-{Guid.NewGuid():n}.sock");
-        using var inherited = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        inherited.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        inherited.Listen();
-        int port = ((IPEndPoint)inherited.LocalEndPoint!).Port;
+        int port = Harness.FreePort();
         int six = Harness.FreePort();
         using var backend = Backend.Echo();
         using var h = new Harness([backend.Port], shards: 2, listener: b => kind switch
         {
             "unix" => b with { EndPoint = null, UnixPath = path },
-            "fd" => b with { EndPoint = null, Fd = inherited.SafeHandle.DangerousGetHandle().ToInt32() },
+            "fd" => b with { EndPoint = null, Fd = ListeningDescriptor(port) },
             _ => b with { EndPoint = new IPEndPoint(IPAddress.IPv6Loopback, six) },
         });
         EndPoint target = kind switch
@@ -447,13 +445,18 @@ public sealed class TcpTests
         }
 
         Assert.Equal(10, h.Frontend(Counter.SessionsTotal));
-        if (kind == "fd")
-        {
-            // The engine closes what it adopted; the test's handle must not close it a second time.
-            inherited.SafeHandle.SetHandleAsInvalid();
-        }
-
         File.Delete(path);
+    }
+
+    /// <summary>As a parent would hand it down; the data plane closes it.</summary>
+    private static unsafe int ListeningDescriptor(int port)
+    {
+        int fd = DataSyscalls.socket(DataSyscalls.AF_INET, DataSyscalls.SOCK_STREAM | DataSyscalls.SOCK_CLOEXEC, 0);
+        SocketAddressBytes address;
+        uint length = Sockets.Write(IPAddress.Loopback, port, &address);
+        Assert.Equal(0, DataSyscalls.bind(fd, &address, length));
+        Assert.Equal(0, DataSyscalls.listen(fd, 16));
+        return fd;
     }
 
     [Fact]
