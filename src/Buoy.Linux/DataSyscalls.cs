@@ -4,8 +4,8 @@ namespace Buoy.Linux;
 
 /// <summary>
 /// System calls of the balancer's data path, blittable and as thin as they can be: those that never block keep the GC
-/// transition out (SuppressGCTransition) and leave errno where <see cref="ErrnoLocation"/> points. Callers cache that pointer
-/// per thread. Only <see cref="epoll_wait"/> may wait, so only it has a normal transition.
+/// transition out (SuppressGCTransition) and leave errno where <see cref="ErrnoLocation"/> points. Callers cache that
+/// pointer per thread. Only <see cref="epoll_wait"/> may wait, so only it has a normal transition.
 /// </summary>
 public static unsafe partial class DataSyscalls
 {
@@ -145,7 +145,9 @@ public static unsafe partial class DataSyscalls
     [LibraryImport("libc"), SuppressGCTransition]
     public static partial int epoll_ctl(int epoll, int operation, int fd, EpollEvent* ev);
 
-    /// <summary>The one call that waits, hence with a normal GC transition; with time-out 0 use <see cref="epoll_poll"/>.</summary>
+    /// <summary>
+    /// The one call that waits, hence with a normal GC transition; with time-out 0 use <see cref="epoll_poll"/>.
+    /// </summary>
     [LibraryImport("libc", SetLastError = true)]
     public static partial int epoll_wait(int epoll, EpollEvent* events, int max, int timeout);
 
@@ -171,7 +173,9 @@ public static unsafe partial class DataSyscalls
     [LibraryImport("libc"), SuppressGCTransition]
     public static partial int sched_setaffinity(int pid, nint size, ulong* mask);
 
-    /// <summary>CLOCK_MONOTONIC in milliseconds, the same clock as <see cref="EventLoop.Now"/>; through the vDSO.</summary>
+    /// <summary>
+    /// CLOCK_MONOTONIC in milliseconds, the same clock as <see cref="EventLoop.Now"/>; through the vDSO.
+    /// </summary>
     public static long MonotonicMs()
     {
         Timespec t;

@@ -6,6 +6,9 @@ using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine;
 using Buoy.Balancer.State;
 
+// Used now, so that it is open: when descriptors are exhausted, it is too late.
+var standardError = Console.Error;
+standardError.WriteLine("bench host");
 int threads = args.Length > 0 ? int.Parse(args[0]) : 1;
 var place = new SourcePlace("bench", 1);
 var timeouts = new TimeoutsConfig { Connect = 5000, Client = 60_000, Server = 60_000 };
@@ -30,11 +33,12 @@ foreach (var s in servers)
     table[s.Index].Eligible = 1;
 }
 
-using var plane = new DataPlane(new BalancerState(config, counters, table, threads), new NoLog(), null);
+var state = new BalancerState(config, counters, table, threads);
+using var plane = new DataPlane(state, new MessagesOnly(standardError), null);
 var errors = plane.Bind();
 foreach (var (proxy, bind, error) in errors)
 {
-    Console.Error.WriteLine($"{proxy.Name} {bind.Text}: {error}");
+    standardError.WriteLine($"{proxy.Name} {bind.Text}: {error}");
 }
 
 if (errors.Count > 0)
@@ -101,7 +105,7 @@ void AddPair(string suffix, ProxyMode mode, int port)
     });
 }
 
-internal sealed class NoLog : ILogSink
+internal sealed class MessagesOnly(TextWriter output) : ILogSink
 {
     public bool Wants(int frontend) => false;
 
@@ -109,5 +113,5 @@ internal sealed class NoLog : ILogSink
     {
     }
 
-    public void Message(int proxy, int level, string text) => Console.Error.WriteLine(text);
+    public void Message(int proxy, int level, string text) => output.WriteLine(text);
 }

@@ -154,8 +154,8 @@ internal enum ConnFlags : uint
 }
 
 /// <summary>
-/// One socket in a shard's slab: a client's connection with its stream, a server's, or a listener. Its address never changes;
-/// it is the poller's key. The field groups say who uses what.
+/// One socket in a shard's slab: a client's connection with its stream, a server's, or a listener. Its address never
+/// changes; it is the poller's key. The field groups say who uses what.
 /// </summary>
 internal unsafe struct Conn
 {
@@ -234,7 +234,9 @@ internal unsafe struct Conn
     public long* ServerCounters;
     public long* BindCounters;
 
-    /// <summary>Times of this session or request, ms: begin, request complete, queue left, connected, response begun.</summary>
+    /// <summary>
+    /// Times of this session or request, ms: begin, request complete, queue left, connected, response begun.
+    /// </summary>
     public long Begin;
     public long RequestAt;
     public long QueueAt;

@@ -5,9 +5,10 @@ using static Buoy.Linux.DataSyscalls;
 namespace Buoy.Balancer.Engine;
 
 /// <summary>
-/// The data plane: <see cref="BalancerState.Shards"/> threads, each with listeners, connections and a poller of its own.
-/// Life: construct, <see cref="Bind"/>, <see cref="Start"/>, …, <see cref="StopListening"/>, wait until
-/// <see cref="ActiveConnections"/> is 0, <see cref="Dispose"/>. The state's tables are the caller's and must outlive it.
+/// The data plane: <see cref="BalancerState.Shards"/> threads, each with listeners, connections and a poller of its
+/// own. Life: construct, <see cref="Bind"/>, <see cref="Start"/>, …, <see cref="StopListening"/>, wait until
+/// <see cref="ActiveConnections"/> is 0, <see cref="Dispose"/>. The state's tables are the caller's and must outlive
+/// it.
 /// </summary>
 public sealed class DataPlane : IDataPlane
 {

@@ -8,13 +8,15 @@ internal struct Readiness
 }
 
 /// <summary>
-/// The kernel as a shard sees it. Implementations are structs and shards are generic over them, so that calls are direct.
-/// All calls but <see cref="Wait"/> return at once; byte counts are negative errno on failure. A completion-based poller
-/// (io_uring) may answer <see cref="Receive"/> from a buffer the kernel has filled already.
+/// The kernel as a shard sees it. Implementations are structs and shards are generic over them, so that calls are
+/// direct. All calls but <see cref="Wait"/> return at once; byte counts are negative errno on failure. A
+/// completion-based poller (io_uring) may answer <see cref="Receive"/> from a buffer the kernel has filled already.
 /// </summary>
 internal unsafe interface IPoller
 {
-    /// <summary>Opens the kernel object on the thread that will use it. Throws <see cref="Linux.LinuxException"/>.</summary>
+    /// <summary>
+    /// Opens the kernel object on the thread that will use it. Throws <see cref="Linux.LinuxException"/>.
+    /// </summary>
     void Open();
 
     void Close();

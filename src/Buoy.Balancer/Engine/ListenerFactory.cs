@@ -9,7 +9,9 @@ namespace Buoy.Balancer.Engine;
 /// <summary>Opens listening sockets; failures are told in HAProxy's words.</summary>
 internal static unsafe class ListenerFactory
 {
-    /// <summary>Backlog of a bind: its own, its proxy's, its proxy's maxconn, the process's, else SOMAXCONN's 4096.</summary>
+    /// <summary>
+    /// Backlog of a bind: its own, its proxy's, its proxy's maxconn, the process's, else SOMAXCONN's 4096.
+    /// </summary>
     public static int Backlog(BalancerConfig config, BindConfig bind)
     {
         var proxy = config.Proxies[bind.Proxy];
@@ -66,7 +68,8 @@ internal static unsafe class ListenerFactory
             Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, bind.V6Only ? 1 : 0);
         }
 
-        if (bind.Transparent && Set(fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_TRANSPARENT : IP_TRANSPARENT, 1) < 0)
+        int level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+        if (bind.Transparent && Set(fd, level, six ? IPV6_TRANSPARENT : IP_TRANSPARENT, 1) < 0)
         {
             return Fail(fd, "cannot make receiving socket transparent", Name(end), out error);
         }

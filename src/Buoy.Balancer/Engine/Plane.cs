@@ -23,7 +23,8 @@ internal enum CommandKind
 }
 
 /// <summary>A mailbox message.</summary>
-internal readonly record struct Command(CommandKind Kind, int A = 0, int B = 0, bool Flag = false, object? Payload = null);
+internal readonly record struct Command(
+    CommandKind Kind, int A = 0, int B = 0, bool Flag = false, object? Payload = null);
 
 /// <summary>A shard as the other shards and the control thread see it: something one can post to.</summary>
 internal interface IMailbox
@@ -31,7 +32,9 @@ internal interface IMailbox
     void Post(in Command command);
 }
 
-/// <summary>What the shards of one data plane share. The few cells that are written by more than one are named so.</summary>
+/// <summary>
+/// What the shards of one data plane share. The few cells that are written by more than one are named so.
+/// </summary>
 internal sealed unsafe class Plane : IServerLoad, IDisposable
 {
     /// <summary>Ints between two shards' cells: one pair of cache lines each.</summary>

@@ -4,7 +4,9 @@ using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
 
-/// <summary>Blocks for unsent rests and incomplete heads, in four sizes; one shard's own. Kept blocks are bounded.</summary>
+/// <summary>
+/// Blocks for unsent rests and incomplete heads, in four sizes; one shard's own. Kept blocks are bounded.
+/// </summary>
 internal sealed unsafe class BufferPool : IDisposable
 {
     private const int KeepPerSize = 64;
@@ -55,12 +57,16 @@ internal sealed unsafe class BufferPool : IDisposable
 /// <summary>Pipes of 256 KB for splice; a pipe is held only while bytes are in it.</summary>
 internal sealed unsafe class PipePool : IDisposable
 {
-    /// <summary>A quarter of 1 MB costs the same and locks less memory; the 64 KB default is slower than HAProxy.</summary>
+    /// <summary>
+    /// A quarter of 1 MB costs the same and locks less memory; the 64 KB default is slower than HAProxy.
+    /// </summary>
     public const int PipeSize = 256 * 1024;
     private readonly List<(int Read, int Write)> _pipes = [];
     private readonly Stack<int> _free = [];
 
-    /// <summary>Pipes are refused after a failure until that time (ms), so that exhausted descriptors cost nothing.</summary>
+    /// <summary>
+    /// Pipes are refused after a failure until that time (ms), so that exhausted descriptors cost nothing.
+    /// </summary>
     private long _refusedUntil;
 
     /// <summary>A pipe's number, or -1 where descriptors or pipe memory are exhausted: then one copies.</summary>

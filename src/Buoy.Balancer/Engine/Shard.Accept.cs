@@ -99,7 +99,12 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         _exhaustedQuietUntil = _now + ExhaustedQuiet;
-        string what = errno is EMFILE ? "process FD limit" : errno is ENFILE ? "system FD limit" : "system memory limit";
+        string what = errno switch
+        {
+            EMFILE => "process FD limit",
+            ENFILE => "system FD limit",
+            _ => "system memory limit",
+        };
         _plane.Logs.Message(proxy, 0,
             $"Proxy {_config.Proxies[proxy].Name} reached {what}. Please check 'ulimit-n' and restart.");
     }

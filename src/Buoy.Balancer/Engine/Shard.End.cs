@@ -105,7 +105,8 @@ internal sealed unsafe partial class Shard<TPoller>
         var proxy = _config.Proxies[c->Frontend];
         bool normal = c->EndCause == 0 && c->Retries == 0 && !c->Has(ConnFlags.Redispatched);
         if ((proxy.DontLogNormal && normal && c->Status < 500)
-            || (proxy.DontLogNull && c->BytesIn == 0 && c->BytesOut == 0 && (c->EndCause is 0 or (byte)'C' or (byte)'c')))
+            || (proxy.DontLogNull && c->BytesIn == 0 && c->BytesOut == 0
+                && c->EndCause is 0 or (byte)'C' or (byte)'c'))
         {
             return;
         }

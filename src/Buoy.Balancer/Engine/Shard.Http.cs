@@ -214,7 +214,8 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void WriteForwardFor(ref HeadWriter w, Conn* c, ForwardForConfig forward)
     {
-        if (Sockets.Read(&c->Address) is not { } client || (forward.Except is { } except && Excepts(except, client.Address)))
+        if (Sockets.Read(&c->Address) is not { } client
+            || (forward.Except is { } except && Excepts(except, client.Address)))
         {
             return;
         }

@@ -5,7 +5,9 @@ using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
 
-/// <content>Requests that the balancer answers itself: body collected, answered off the shard, reply by mailbox.</content>
+/// <content>
+/// Requests that the balancer answers itself: body collected, answered off the shard, reply by mailbox.
+/// </content>
 internal sealed unsafe partial class Shard<TPoller>
 {
     private readonly Dictionary<int, PendingLocal> _pending = [];

@@ -6,8 +6,8 @@ namespace Buoy.Balancer.Engine;
 
 /// <content>
 /// The pump: bytes of one side to the other, for TCP, tunnels and HTTP bodies alike. A direction never reads while its
-/// receiver has bytes unsent, so memory is bounded by one read per direction. A direction is done when its source ended and
-/// all was sent, or its receiver cannot be written to any more; a stream is over when both are.
+/// receiver has bytes unsent, so memory is bounded by one read per direction. A direction is done when its source ended
+/// and all was sent, or its receiver cannot be written to any more; a stream is over when both are.
 /// </content>
 internal sealed unsafe partial class Shard<TPoller>
 {
@@ -104,7 +104,9 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         if (s->Has(ConnFlags.Idle))
         {
-            if ((events & ~EPOLLOUT) != 0)
+            // "Readable" may be an event of this batch for bytes that were read before the connection became idle.
+            if ((events & ~(EPOLLOUT | EPOLLIN)) != 0
+                || ((events & EPOLLIN) != 0 && _poller.Receive(s->Fd, _scratch, 1) != -EAGAIN))
             {
                 CloseIdle(s);
             }
@@ -341,7 +343,8 @@ internal sealed unsafe partial class Shard<TPoller>
         }
         else if (r != -EINTR)
         {
-            // Reset: nothing comes any more, and nothing can be sent there; what is in hand still goes to the other side.
+            // Reset: nothing comes any more, and nothing can be sent there; what is in hand still goes to the other
+            // side.
             src->Flags |= ConnFlags.InEnd | ConnFlags.OutEnd | ConnFlags.Error;
         }
 
@@ -410,7 +413,9 @@ internal sealed unsafe partial class Shard<TPoller>
         c->ServerCounters[(int)Counter.ServerAborts]++;
     }
 
-    /// <summary>Sends now what can be sent, keeps the rest. False when the connection failed (the stream may be gone).</summary>
+    /// <summary>
+    /// Sends now what can be sent, keeps the rest. False when the connection failed (the stream may be gone).
+    /// </summary>
     private bool SendTo(Conn* dst, byte* data, int length)
     {
         if (length == 0)

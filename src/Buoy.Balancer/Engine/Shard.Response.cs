@@ -270,7 +270,9 @@ internal sealed unsafe partial class Shard<TPoller>
         return s;
     }
 
-    /// <summary>False where the kept connection turns out to be dead before a byte was sent: another one is tried.</summary>
+    /// <summary>
+    /// False where the kept connection turns out to be dead before a byte was sent: another one is tried.
+    /// </summary>
     private bool Reuse(Conn* c, Conn* s, byte* payload, int length)
     {
         nint r = _poller.Send(s->Fd, payload, length);

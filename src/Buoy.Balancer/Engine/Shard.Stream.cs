@@ -11,8 +11,8 @@ internal sealed unsafe partial class Shard<TPoller>
     private const int RetryDelay = 1000;
 
     /// <summary>
-    /// Backend whose queue is being served. A connection that is refused at once gives its place back while the loop runs;
-    /// the loop sees that itself, and the stack stays flat however long the queue is.
+    /// Backend whose queue is being served. A connection that is refused at once gives its place back while the loop
+    /// runs; the loop sees that itself, and the stack stays flat however long the queue is.
     /// </summary>
     private int _serving = -1;
 
@@ -432,7 +432,9 @@ internal sealed unsafe partial class Shard<TPoller>
         CloseGracefully(c);
     }
 
-    /// <summary>Closes once what is pending is sent; where the client may still be sending, reads on until it ends.</summary>
+    /// <summary>
+    /// Closes once what is pending is sent; where the client may still be sending, reads on until it ends.
+    /// </summary>
     private void CloseGracefully(Conn* c)
     {
         if (c->Mode == InMode.Done && c->InLength == 0)

@@ -9,9 +9,9 @@ using static Buoy.Linux.DataSyscalls;
 namespace Buoy.Balancer.Engine;
 
 /// <summary>
-/// One thread of the data plane with everything it owns. One turn: (1) wait for events, (2) read the clock, (3) handle the
-/// events, (4) run those that used up their share before, (5) fire what is due, (6) free what was closed: not earlier, since
-/// events of it may still stand in the batch.
+/// One thread of the data plane with everything it owns. One turn: (1) wait for events, (2) read the clock, (3) handle
+/// the events, (4) run those that used up their share before, (5) fire what is due, (6) free what was closed: not
+/// earlier, since events of it may still stand in the batch.
 /// </summary>
 internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
     where TPoller : struct, IPoller
@@ -54,7 +54,9 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
     private int _wakePending;
     private bool _stop;
 
-    /// <summary>Guarded by <see cref="_mail"/>: a late poster must not write into a descriptor that is someone else's by now.</summary>
+    /// <summary>
+    /// Guarded by <see cref="_mail"/>: a late poster must not write into a descriptor that is someone else's by now.
+    /// </summary>
     private bool _closed;
 
     public Shard(Plane plane, int id, int cpu)
@@ -69,7 +71,8 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
         _now = MonotonicMs();
         _wheel = new TimerWheel(_now);
         _headLimit = Math.Min(_config.Global.BufferSize, ScratchSize - 1024);
-        _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, (uint)((id * 7919) + 1)) : null)];
+        uint seed = (uint)((id * 7919) + 1);
+        _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
         _idle = new nint[_config.Servers.Count];
         _queueHead = new nint[_config.Proxies.Count];
         _queueTail = new nint[_config.Proxies.Count];
@@ -414,7 +417,9 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
         }
     }
 
-    /// <summary>Closes the socket and gives back what the connection holds; the struct lives to the end of the turn.</summary>
+    /// <summary>
+    /// Closes the socket and gives back what the connection holds; the struct lives to the end of the turn.
+    /// </summary>
     private void CloseConn(Conn* c)
     {
         if (c->Has(ConnFlags.Dead))

@@ -3,10 +3,10 @@ using System.Numerics;
 namespace Buoy.Balancer.Engine;
 
 /// <summary>
-/// Hashed timer wheel over <see cref="Conn"/>: O(1) to file and to remove. It is lazy: an entry's time is the earliest at
-/// which someone should look; whoever is called files it again when its true deadline has moved. Entries beyond the horizon
-/// fire at the horizon and are filed again likewise. Never early: an entry due at t fires at the first <see cref="Expire"/>
-/// with now ≥ t, and at most one tick late.
+/// Hashed timer wheel over <see cref="Conn"/>: O(1) to file and to remove. It is lazy: an entry's time is the earliest
+/// at which someone should look; whoever is called files it again when its true deadline has moved. Entries beyond the
+/// horizon fire at the horizon and are filed again likewise. Never early: an entry due at t fires at the first
+/// <see cref="Expire"/> with now ≥ t, and at most one tick late.
 /// </summary>
 internal sealed unsafe class TimerWheel
 {
@@ -23,7 +23,9 @@ internal sealed unsafe class TimerWheel
     /// <summary>Entries filed.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Sees to it that the entry fires at <paramref name="due"/> or before: an earlier filing stands.</summary>
+    /// <summary>
+    /// Sees to it that the entry fires at <paramref name="due"/> or before: an earlier filing stands.
+    /// </summary>
     public void FileNoLaterThan(Conn* c, long due)
     {
         if (c->TimerSlot >= 0)
@@ -88,7 +90,8 @@ internal sealed unsafe class TimerWheel
     }
 
     /// <summary>
-    /// Takes out one entry whose slot has come, or null when there is none up to <paramref name="now"/>. Call until null.
+    /// Takes out one entry whose slot has come, or null when there is none up to <paramref name="now"/>. Call until
+    /// null.
     /// </summary>
     public Conn* Expire(long now)
     {

@@ -6,7 +6,9 @@ using CsCheck;
 
 namespace Buoy.Balancer.Tests.Engine;
 
-/// <summary>Both ends behave as badly as they can; afterwards nothing is left over and the balancer still serves.</summary>
+/// <summary>
+/// Both ends behave as badly as they can; afterwards nothing is left over and the balancer still serves.
+/// </summary>
 public sealed class ChaosTests
 {
     private const int Clients = 8;
@@ -58,7 +60,8 @@ public sealed class ChaosTests
         // All were accepted, also those that the kernel still held when their client had gone, and all have ended.
         Assert.True(
             SpinWait.SpinUntil(
-                () => h.Frontend(Counter.ConnectionsTotal) == Clients * Visits && h.Plane.ActiveConnections == 0, 15_000),
+                () => h.Frontend(Counter.ConnectionsTotal) == Clients * Visits && h.Plane.ActiveConnections == 0,
+                15_000),
             $"{h.Frontend(Counter.ConnectionsTotal)} accepted, {h.Plane.ActiveConnections} left");
         Assert.Equal(0, h.Frontend(Counter.SessionsCurrent));
         Assert.Equal(0, h.Backend(Counter.SessionsCurrent));

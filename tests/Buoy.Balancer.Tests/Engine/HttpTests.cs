@@ -55,7 +55,8 @@ public sealed class HttpTests
     public void Request_InSingleBytes_IsUnderstood()
     {
         using var backend = Backend.Http(h => Reply(h.Replace("\r\n", "|")));
-        using var h = new Harness([backend.Port], ProxyMode.Http, backend: b => b with { ForwardFor = new("X-Forwarded-For", false, null) });
+        using var h = new Harness(
+            [backend.Port], ProxyMode.Http, backend: b => b with { ForwardFor = new("X-Forwarded-For", false, null) });
         using var c = h.Connect();
         foreach (byte b in "GET /x HTTP/1.1\r\nHOST:  x \r\nConnection: close, X-Foo\r\nX-Foo: 1\r\n\r\n"u8.ToArray())
         {
@@ -63,7 +64,8 @@ public sealed class HttpTests
         }
 
         Assert.EndsWith(
-            "\r\n\r\nGET /x HTTP/1.1|host: x|connection: X-Foo|x-foo: 1|x-forwarded-for: 127.0.0.1||", Harness.ReadToEnd(c));
+            "\r\n\r\nGET /x HTTP/1.1|host: x|connection: X-Foo|x-foo: 1|x-forwarded-for: 127.0.0.1||",
+            Harness.ReadToEnd(c));
     }
 
     [Fact]
@@ -142,7 +144,8 @@ public sealed class HttpTests
     {
         using var backend = Backend.Http(
             h => h.StartsWith("HEAD", StringComparison.Ordinal)
-                ? "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" : "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n");
+                ? "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n"
+                : "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n");
         using var h = new Harness([backend.Port], ProxyMode.Http);
         string all = h.Exchange(
             "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -304,7 +307,8 @@ public sealed class HttpTests
             s.Close();
             closed.Add(1);
         });
-        using var h = new Harness([backend.Port], ProxyMode.Http, backend: b => b with { HttpReuse = HttpReuse.Always });
+        using var h = new Harness(
+            [backend.Port], ProxyMode.Http, backend: b => b with { HttpReuse = HttpReuse.Always });
         using var c = h.Connect();
         for (int i = 0; i < 20; i++)
         {
@@ -368,7 +372,7 @@ public sealed class HttpTests
         Assert.Equal(Waiting - 1, h.Backend(Counter.QueueMax));
         backend.StopAccepting();
         go.Set();
-        var answers = clients.Select(c => Harness.ReadToEnd(c)[9..12]).GroupBy(a => a).ToDictionary(g => g.Key, g => g.Count());
+        var answers = clients.Select(c => Harness.ReadToEnd(c)[9..12]).CountBy(a => a).ToDictionary();
         Assert.Equal(1, answers["200"]);
         Assert.Equal(Waiting - 1, answers["503"]);
         Array.ForEach(clients, c => c.Dispose());

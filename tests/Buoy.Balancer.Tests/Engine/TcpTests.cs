@@ -5,6 +5,7 @@ using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine;
 using Buoy.Balancer.State;
+using Buoy.Linux;
 using CsCheck;
 
 namespace Buoy.Balancer.Tests.Engine;
@@ -76,7 +77,8 @@ public sealed class TcpTests
     [Fact]
     public void BackPressure_SlowReader_BoundsWhatIsInFlight()
     {
-        // What may be in flight: the balancer's own two kernel buffers at their largest, small ones at both ends, a pipe.
+        // What may be in flight: the balancer's own two kernel buffers at their largest, small ones at both ends, a
+        // pipe.
         long bound = Largest("tcp_rmem") + Largest("tcp_wmem") + (4 << 20);
         long total = 3 * bound / 65536 * 65536;
         long sent = 0;
@@ -141,7 +143,8 @@ public sealed class TcpTests
     public void Refused_Redispatch_GoesToAnotherServer()
     {
         using var good = Backend.Named("good");
-        using var h = new Harness([Harness.FreePort(), good.Port], backend: b => b with { Retries = 1, Redispatch = -1 });
+        using var h = new Harness(
+            [Harness.FreePort(), good.Port], backend: b => b with { Retries = 1, Redispatch = -1 });
         for (int i = 0; i < 4; i++)
         {
             using var c = h.Connect();
@@ -408,6 +411,52 @@ public sealed class TcpTests
         SpinWait.SpinUntil(() => h.Frontend(Counter.SessionsCurrent) == 0, 15_000);
         Assert.Equal(0, h.Backend(Counter.SessionsCurrent));
         Assert.Equal(h.Frontend(Counter.BytesIn), h.Frontend(Counter.BytesOut));
+    }
+
+    [Theory]
+    [InlineData("unix")]
+    [InlineData("fd")]
+    [InlineData("ipv6")]
+    public void Listener_OfEachKind_Serves(string kind)
+    {
+        string path = Path.Combine(Path.GetTempPath(), $"buoy-{Guid.NewGuid():n}.sock");
+        int port = Harness.FreePort();
+        int six = Harness.FreePort();
+        using var backend = Backend.Echo();
+        using var h = new Harness([backend.Port], shards: 2, listener: b => kind switch
+        {
+            "unix" => b with { EndPoint = null, UnixPath = path },
+            "fd" => b with { EndPoint = null, Fd = ListeningDescriptor(port) },
+            _ => b with { EndPoint = new IPEndPoint(IPAddress.IPv6Loopback, six) },
+        });
+        EndPoint target = kind switch
+        {
+            "unix" => new UnixDomainSocketEndPoint(path),
+            "fd" => new IPEndPoint(IPAddress.Loopback, port),
+            _ => new IPEndPoint(IPAddress.IPv6Loopback, six),
+        };
+        for (int i = 0; i < 10; i++)
+        {
+            using var c = new Socket(target.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+            c.ReceiveTimeout = 15_000;
+            c.Connect(target);
+            c.Send("x"u8);
+            Harness.ReadExactly(c, 1);
+        }
+
+        Assert.Equal(10, h.Frontend(Counter.SessionsTotal));
+        File.Delete(path);
+    }
+
+    /// <summary>As a parent would hand it down; the data plane closes it.</summary>
+    private static unsafe int ListeningDescriptor(int port)
+    {
+        int fd = DataSyscalls.socket(DataSyscalls.AF_INET, DataSyscalls.SOCK_STREAM | DataSyscalls.SOCK_CLOEXEC, 0);
+        SocketAddressBytes address;
+        uint length = Sockets.Write(IPAddress.Loopback, port, &address);
+        Assert.Equal(0, DataSyscalls.bind(fd, &address, length));
+        Assert.Equal(0, DataSyscalls.listen(fd, 16));
+        return fd;
     }
 
     [Fact]

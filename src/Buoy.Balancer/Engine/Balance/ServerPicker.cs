@@ -11,8 +11,8 @@ internal interface IServerLoad
 }
 
 /// <summary>
-/// Chooses a server of one backend on one shard. Which servers may be chosen and their weights are taken from the slots at
-/// <see cref="Rebuild"/>: active ones, or the backups (the first, or all with option allbackups) when no active one is left.
+/// Chooses a server of one backend on one shard. Which servers may be chosen and their weights are taken from the slots
+/// at <see cref="Rebuild"/>: active ones, or the backups (the first, or all with option allbackups) when none is left.
 /// </summary>
 internal abstract class ServerPicker
 {
@@ -23,7 +23,8 @@ internal abstract class ServerPicker
     public bool Any => Candidates.Length > 0;
 
     /// <summary>
-    /// The policy of a backend. Throws <see cref="NotSupportedException"/> for an algorithm that the engine does not have.
+    /// The policy of a backend. Throws <see cref="NotSupportedException"/> for an algorithm that the engine does not
+    /// have.
     /// </summary>
     public static ServerPicker Create(ProxyConfig backend, uint seed) => backend.Balance.Algorithm switch
     {
@@ -88,8 +89,8 @@ internal abstract class ServerPicker
 }
 
 /// <summary>
-/// roundrobin and static-rr: each server takes its weight's share, spread as evenly as can be. The order of one turn is worked
-/// out when weights change (smooth weighted round robin), so a pick is one step.
+/// roundrobin and static-rr: each server takes its weight's share, spread as evenly as can be. The order of one turn is
+/// worked out when weights change (smooth weighted round robin), so a pick is one step.
 /// </summary>
 internal sealed class RoundRobinPicker : ServerPicker
 {
@@ -203,7 +204,9 @@ internal sealed class FirstPicker : ServerPicker
     }
 }
 
-/// <summary>source (map-based): the client's address chooses by weight; a full server is waited for, not replaced.</summary>
+/// <summary>
+/// source (map-based): the client's address chooses by weight; a full server is waited for, not replaced.
+/// </summary>
 internal sealed class SourcePicker : ServerPicker
 {
     private int[] _map = [];

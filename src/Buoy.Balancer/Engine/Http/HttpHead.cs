@@ -33,10 +33,10 @@ internal struct HeaderField
 }
 
 /// <summary>
-/// An HTTP/1.x message head, parsed strictly (RFC 9112) in place: field names are lower-cased where they stand. What could be
-/// read in two ways (smuggling) is refused: spaces before colons, folded lines, several or malformed lengths, a length beside
-/// a transfer coding, codings other than chunked, several hosts, NUL and bare CR. A bare LF ends a line, as in HAProxy. One
-/// object per shard, used again for every message.
+/// An HTTP/1.x message head, parsed strictly (RFC 9112) in place: field names are lower-cased where they stand. What
+/// could be read in two ways (smuggling) is refused: spaces before colons, folded lines, several or malformed lengths,
+/// a length beside a transfer coding, codings other than chunked, several hosts, NUL and bare CR. A bare LF ends a
+/// line, as in HAProxy. One object per shard, used again for every message.
 /// </summary>
 internal sealed unsafe class HttpHead
 {
@@ -180,7 +180,8 @@ internal sealed unsafe class HttpHead
     }
 
     /// <summary>A field's value, trimmed.</summary>
-    public static ReadOnlySpan<byte> Value(byte* data, in HeaderField field) => new(data + field.Value, field.ValueLength);
+    public static ReadOnlySpan<byte> Value(byte* data, in HeaderField field) =>
+        new(data + field.Value, field.ValueLength);
 
     /// <summary>A field's name, lower-case.</summary>
     public static ReadOnlySpan<byte> Name(byte* data, in HeaderField field) => new(data + field.Name, field.NameLength);
