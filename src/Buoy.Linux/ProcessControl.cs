@@ -99,6 +99,28 @@ public static unsafe partial class ProcessControl
     /// <summary>Writes one byte. Returns 0, or errno.</summary>
     public static int WriteByte(int fd, byte value) => write(fd, &value, 1) == 1 ? 0 : Marshal.GetLastPInvokeError();
 
+    /// <summary>Writes all bytes as far as the other side takes them; a broken descriptor drops the rest.</summary>
+    public static void Write(int fd, ReadOnlySpan<byte> data)
+    {
+        while (data.Length > 0)
+        {
+            nint n;
+            fixed (byte* p = data)
+            {
+                n = write(fd, p, data.Length);
+            }
+
+            if (n > 0)
+            {
+                data = data[(int)n..];
+            }
+            else if (Marshal.GetLastPInvokeError() != 4)
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>Reads one byte, waiting for it; -1 at the end.</summary>
     public static int ReadByte(int fd)
     {
@@ -116,16 +138,40 @@ public static unsafe partial class ProcessControl
     /// <summary>Closes a descriptor.</summary>
     public static void Close(int fd) => _ = close(fd);
 
-    /// <summary>Lets the three standard descriptors point to /dev/null.</summary>
+    /// <summary>
+    /// Lets the three standard descriptors, and copies of them that a runtime may have made, point to /dev/null.
+    /// </summary>
     public static void DetachStandardStreams()
     {
+        const int Searched = 1024;
         int fd = Check(open("/dev/null", 2 | CloseOnExec), "open");
+        var files = new List<(ulong, ulong)>();
         for (int i = 0; i < 3; i++)
         {
+            if (FileOf(i) is { } file)
+            {
+                files.Add(file);
+            }
+
             Check(dup2(fd, i), "dup2");
         }
 
+        for (int i = 3; i < Searched; i++)
+        {
+            if (i != fd && FileOf(i) is { } file && files.Contains(file))
+            {
+                Check(dup3(fd, i, CloseOnExec), "dup3");
+            }
+        }
+
         _ = close(fd);
+    }
+
+    /// <summary>Device and inode of an open descriptor: what struct stat begins with.</summary>
+    private static (ulong Device, ulong Inode)? FileOf(int fd)
+    {
+        ulong* stat = stackalloc ulong[Opaque / sizeof(ulong)];
+        return fstat(fd, stat) == 0 ? (stat[0], stat[1]) : null;
     }
 
     /// <summary>
@@ -290,6 +336,12 @@ public static unsafe partial class ProcessControl
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int dup2(int from, int to);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int dup3(int from, int to, int flags);
+
+    [LibraryImport("libc")]
+    private static partial int fstat(int fd, ulong* stat);
 
     [LibraryImport("libc")]
     private static partial int posix_spawn_file_actions_init(byte* actions);

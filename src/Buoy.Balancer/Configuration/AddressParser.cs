@@ -112,13 +112,14 @@ internal static class AddressParser
         var numbers = new int[2];
         for (int i = 0; i < ends.Length; i++)
         {
-            int bad = ends[i].AsSpan().IndexOfAnyExceptInRange('0', '9');
-            if (bad >= 0)
+            if (ends[i].Length == 0 || !char.IsAsciiDigit(ends[i][0]))
             {
-                throw new ConfigurationException($"invalid character '{ends[i][bad]}' in port number '{ends[i]}' in '{text}'");
+                string bad = ends[i].Length == 0 ? "" : ends[i][..1];
+                throw new ConfigurationException($"invalid character '{bad}' in port number '{ends[i]}' in '{text}'");
             }
 
-            if (!int.TryParse(ends[i], out numbers[i]) || numbers[i] > 65535)
+            numbers[i] = Units.Atoi(ends[i]); // what follows the digits is not looked at, as in the original
+            if (numbers[i] > 65535)
             {
                 throw new ConfigurationException($"invalid port '{ends[i]}'");
             }

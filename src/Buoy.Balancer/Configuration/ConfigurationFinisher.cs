@@ -106,6 +106,7 @@ internal sealed class ConfigurationFinisher(
         }
 
         DefaultBackend(proxy);
+        Cookies(proxy);
         ModeMatters(proxy);
         Timeouts(proxy);
         foreach (var server in proxy.Servers)
@@ -167,6 +168,20 @@ internal sealed class ConfigurationFinisher(
         }
     }
 
+    private void Cookies(ProxyBuilder proxy)
+    {
+        if (proxy.Settings.Mode == ProxyMode.Http)
+        {
+            return;
+        }
+
+        foreach (var server in proxy.Servers.Where(s => s.Cookie is not null))
+        {
+            context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' : ignoring cookie for server "
+                + $"'{server.Name}' as HTTP mode is disabled.");
+        }
+    }
+
     private void ModeMatters(ProxyBuilder proxy)
     {
         var s = proxy.Settings;
@@ -181,7 +196,8 @@ internal sealed class ConfigurationFinisher(
                 + "HTTP mode.");
         }
 
-        if (s.LogFormat == LogFormatKind.Http && proxy.HasFrontend)
+        bool own = s.LogFormatPlace.File == proxy.Place.File && s.LogFormatPlace.Line > proxy.Place.Line;
+        if (s.LogFormat == LogFormatKind.Http && (proxy.HasFrontend || own))
         {
             context.Add(Severity.Warning, $"config : parsing [{s.LogFormatPlace}] : 'option httplog' not usable with "
                 + $"{proxy.TypeName} '{proxy.Name}' (needs 'mode http'). Falling back to 'option tcplog'.");

@@ -99,7 +99,7 @@ internal static class ServerParser
         if (!Keywords.Server.TryGetValue(o, out var status))
         {
             string hint = Suggestions.For(o, Names);
-            string end = isDefault && i == 1 ? " Hint: no address was expected for this server." : "";
+            string end = isDefault ? " Hint: no address was expected for this server." : "";
             throw new ConfigurationException($"unknown keyword '{o}'{(hint.Length > 0 ? hint : ".")}{end}");
         }
 

@@ -23,7 +23,7 @@ public static class BalancerProgram
     /// a daemon is started with it again.
     /// </param>
     public static int Run(string[] args, IBalancerParts parts, IReadOnlyList<string> prefix) =>
-        Run(args, parts, prefix, Console.Out, Console.Error);
+        Run(args, parts, prefix, new DescriptorWriter(1), new DescriptorWriter(2));
 
     /// <summary>As above, with the streams to write to.</summary>
     public static int Run(

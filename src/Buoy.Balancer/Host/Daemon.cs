@@ -65,8 +65,6 @@ internal static class Daemon
             return;
         }
 
-        Console.Error.Flush();
-        Console.Out.Flush();
         ProcessControl.DetachStandardStreams();
         _ = ProcessControl.WriteByte(fd, (byte)'R');
         ProcessControl.Close(fd);

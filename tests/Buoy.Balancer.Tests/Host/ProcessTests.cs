@@ -61,6 +61,7 @@ public sealed class ProcessTests : IDisposable
     {
         string pidFile = Path.Combine(_folder, "pid");
         using var p = Start(Config(), $"-D -p {pidFile}");
+        using var beat = Fifo("beat"); // open from the start: a heartbeat that nobody reads is given up
         Assert.Equal(0, End(p).Code);
         int pid = int.Parse(File.ReadAllText(pidFile), CultureInfo.InvariantCulture);
         Assert.NotEqual(p.Id, pid);
@@ -70,7 +71,6 @@ public sealed class ProcessTests : IDisposable
         }
 
         Assert.Equal("/dev/null", new FileInfo($"/proc/{pid}/fd/2").LinkTarget);
-        using var beat = Fifo("beat");
         Assert.True(ProcessControl.Kill(pid, ProcessControl.SigTerm));
         while (beat.ReadByte() >= 0)
         {
