@@ -73,8 +73,16 @@ public sealed class DifferentialTests
                     ModelBuilder.Server("n1", Two.Port, s => s with { Weight = 7 }),
                     ModelBuilder.Server("dd", Two.Port, s => s with { Check = true, Disabled = true }));
             _rig = new ControlRig(model.Build()).Start();
-            CliClient.AskUntil(Haproxy, "show servers state", Settled);
-            CliClient.AskUntil(Ours, "show servers state", Settled);
+            try
+            {
+                CliClient.AskUntil(Haproxy, "show servers state", Settled);
+                CliClient.AskUntil(Ours, "show servers state", Settled);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
         }
 
         public TestServer One { get; } = new();

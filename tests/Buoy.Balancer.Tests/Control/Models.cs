@@ -127,10 +127,14 @@ internal sealed class HaproxyRig : IDisposable
         _process.BeginErrorReadLine();
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();
-        Assert.True(
-            SpinWait.SpinUntil(() => _process.HasExited || File.Exists(socket), TimeSpan.FromSeconds(15))
-                && !_process.HasExited,
-            "haproxy did not start on the test's configuration");
+        bool up = SpinWait.SpinUntil(() => _process.HasExited || File.Exists(socket), TimeSpan.FromSeconds(15))
+            && !_process.HasExited;
+        if (!up)
+        {
+            Dispose();
+        }
+
+        Assert.True(up, "haproxy did not start on the test's configuration");
     }
 
     public void Dispose()
