@@ -44,6 +44,7 @@ public sealed class RingEngine : IClusterEngine
     private IClusterEngineSink? _sink;
     private EventLoop.LoopTimer? _timer;
     private long _timerDue = long.MaxValue;
+    private EventLoop.LoopTimer? _quorumTimer;
     private bool _performing;
     private bool _inTurn;
     private bool _disposed;
@@ -544,8 +545,9 @@ public sealed class RingEngine : IClusterEngine
         _synced = true;
         var joined = SyncRecord.JoinedOf(_syncRing, _syncRecords.Values);
         _joined = joined[LocalNodeId];
-        _quorum!.OnMembers([.. _syncRecords.Values.Select(r => r.Quorum)]);
+        _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)]);
         _viewRecords = [.. _syncRecords.Values];
+        ArmQuorumTimer();
         var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name, joined[r.Quorum.NodeId])).ToList();
         var view = new ClusterView(
             _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)], _quorum.Quorate,
@@ -555,6 +557,20 @@ public sealed class RingEngine : IClusterEngine
         _packer!.Open();
         _core!.OnMessageQueued(EventLoop.Now);
         _sink!.OnView(view);
+    }
+
+    private void ArmQuorumTimer()
+    {
+        _quorumTimer?.Cancel();
+        _quorumTimer = _quorum!.Deadline == long.MaxValue ? null : _loop.Schedule(
+            _quorum.Deadline - EventLoop.Now, () =>
+            {
+                if (!_disposed)
+                {
+                    ChangeQuorum(static q => q.OnTimer(EventLoop.Now));
+                    ArmQuorumTimer();
+                }
+            });
     }
 
     private void ChangeQuorum(Action<VoteQuorum> change)
