@@ -353,6 +353,7 @@ public sealed class RingEngine : IClusterEngine
         if (!_transport.IsListed(from))
         {
             Count("drop.unlisted-ip");
+            WarnOnce("drop.unlisted-ip", from);
             return;
         }
 
@@ -360,6 +361,7 @@ public sealed class RingEngine : IClusterEngine
         if (_seal!.Open(now, datagram.Span, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
         {
             Count(drop);
+            WarnOnce(drop, from);
             return;
         }
 
@@ -556,8 +558,13 @@ public sealed class RingEngine : IClusterEngine
         _viewed = _continuing = _syncMembers;
         _packer!.Open();
         _core!.OnMessageQueued(EventLoop.Now);
+        _options.Log(false, $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
+            + $"{Ids(view.Came)}; votes {_quorum.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
+            + $"{EventLoop.Now - _syncFirstSign} ms after the first sign");
         _sink!.OnView(view);
     }
+
+    private static string Ids(IReadOnlyList<uint> ids) => ids.Count == 0 ? "nobody" : string.Join(',', ids);
 
     private void ArmQuorumTimer()
     {
@@ -580,6 +587,15 @@ public sealed class RingEngine : IClusterEngine
         if (_quorum.Quorate != was)
         {
             _sink?.OnQuorum(_quorum.Quorate);
+        }
+    }
+
+    /// <summary>The first datagram dropped for a reason that an operator should know of leaves a line.</summary>
+    private void WarnOnce(string drop, UdpEndpoint from)
+    {
+        if (_counters[drop] == 1 && drop is not ("drop.own" or "drop.replay"))
+        {
+            _options.Log(true, $"{from}: {drop[5..]}: such datagrams are dropped and counted as {drop}");
         }
     }
 
