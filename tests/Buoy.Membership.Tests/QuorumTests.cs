@@ -156,6 +156,29 @@ public sealed class QuorumTests
     }
 
     [Fact]
+    public void Members_AloneAfterAStart_HeldUntilTheOthersHadTheirTime()
+    {
+        var node = new VoteQuorum(Expect(1, twoNode: true), 1, 1, holdAloneUntil: 3000);
+        node.OnMembers(10, [node.MyRecord]);
+        Assert.False(node.Quorate);
+        Assert.Equal(3000, node.Deadline);
+        node.OnTimer(3000);
+        Assert.True(node.Quorate);
+        Assert.Equal(long.MaxValue, node.Deadline);
+    }
+
+    [Fact]
+    public void Members_TwoBeforeTheHoldEnds_QuorateAtOnce()
+    {
+        var node = new VoteQuorum(Expect(1, twoNode: true), 1, 1, holdAloneUntil: 3000);
+        node.OnMembers(10, [node.MyRecord]);
+        node.OnMembers(20, [node.MyRecord, new QuorumRecord(2, 1, 1, false, true)]);
+        Assert.True(node.Quorate);
+        node.OnMembers(30, [node.MyRecord]);
+        Assert.True(node.Quorate);
+    }
+
+    [Fact]
     public void Members_WithUnequalVotes_VotesCount()
     {
         var cluster = new Cluster(Expect(4), 2, 1, 1);

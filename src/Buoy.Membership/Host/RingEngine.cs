@@ -279,7 +279,10 @@ public sealed class RingEngine : IClusterEngine
             _config.Crypto, _authkey, _config.ClusterName, LocalNodeId, _incarnation, _config.Totem.Token);
         int maxContents = Math.Min(_config.NetMtu, 65000) - 28 - _seal.Overhead - 96;
         _packer = new MessagePacker(Math.Min(maxContents, TotemLimits.Contents));
-        _quorum = new VoteQuorum(_config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes);
+        bool alone = _config.Nodes.Count <= 1 && !_config.Quorum.TwoNode;
+        _quorum = new VoteQuorum(
+            _config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes,
+            alone ? 0 : EventLoop.Now + _config.Totem.Token);
         NodeSet? allowed = _config.Nodes.Count > 0 && _config.Nodes.All(n => n.NodeId != 0)
             ? NodeSet.Of(_config.Nodes.Select(n => n.NodeId)) : null;
         _core = new TotemCore(

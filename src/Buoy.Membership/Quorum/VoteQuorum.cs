@@ -23,11 +23,19 @@ public sealed class VoteQuorum
     private QuorumSettings _settings;
     private IReadOnlyList<QuorumRecord> _present = [];
     private uint[] _before = [];
+    private long _holdAloneUntil;
+    private bool _held;
+    private long _windowEnd = long.MaxValue;
     private uint[] _lastQuorate = [];
 
     /// <summary>A node that has seen nobody yet.</summary>
-    public VoteQuorum(QuorumSettings settings, uint myId, int votes)
+    /// <param name="holdAloneUntil">
+    /// A node that just started and is alone is not quorate before this moment (ms), even where the settings allow it: the others
+    /// may be starting too, and nodes that meet a moment later must not have begun to serve on their own.
+    /// </param>
+    public VoteQuorum(QuorumSettings settings, uint myId, int votes, long holdAloneUntil = 0)
     {
+        _holdAloneUntil = holdAloneUntil;
         _settings = settings;
         _myId = myId;
         Votes = votes;
@@ -58,7 +66,7 @@ public sealed class VoteQuorum
     public bool WaitForAllArmed { get; private set; }
 
     /// <summary>When <see cref="OnTimer"/> must be called, ms of the caller's clock; <see cref="long.MaxValue"/> = never.</summary>
-    public long Deadline { get; private set; } = long.MaxValue;
+    public long Deadline => Math.Min(_windowEnd, _held ? _holdAloneUntil : long.MaxValue);
 
     /// <summary>As corosync-quorumtool shows them.</summary>
     public IReadOnlyList<string> Flags =>
@@ -78,6 +86,8 @@ public sealed class VoteQuorum
     {
         _before = [.. _present.Select(m => m.NodeId)];
         _present = members;
+        _held = now < _holdAloneUntil && members.Count == 1;
+        _holdAloneUntil = _held ? _holdAloneUntil : 0;
         if (!Quorate && members.Where(m => m.NodeId != _myId && m.Quorate).OrderBy(m => m.NodeId).FirstOrDefault() is { } quorate)
         {
             ExpectedVotes = quorate.ExpectedVotes;
@@ -92,15 +102,21 @@ public sealed class VoteQuorum
         ArmLastManStanding(now);
     }
 
-    /// <summary>last_man_standing's window is over: a quorate rest is all there is to expect.</summary>
+    /// <summary>The hold of a fresh node is over, or last_man_standing's window: a quorate rest is all there is to expect.</summary>
     public void OnTimer(long now)
     {
-        if (now < Deadline)
+        if (_held && now >= _holdAloneUntil)
+        {
+            _held = false;
+            Recompute(mayFall: false);
+        }
+
+        if (now < _windowEnd)
         {
             return;
         }
 
-        Deadline = long.MaxValue;
+        _windowEnd = long.MaxValue;
         if (Quorate)
         {
             SetExpected(_present.Count);
@@ -118,7 +134,7 @@ public sealed class VoteQuorum
         bool tied = _settings.AutoTieBreaker is not null && _present.Count <= Quorum && Quorate;
         if (_present.Count >= Quorum || tied)
         {
-            Deadline = now + _settings.LastManStandingWindow;
+            _windowEnd = now + _settings.LastManStandingWindow;
         }
     }
 
@@ -172,7 +188,7 @@ public sealed class VoteQuorum
         Quorum = _settings.TwoNode && _present.Count <= 2 ? 1 : quorum;
         bool was = Quorate;
         bool enough = (TotalVotes >= Quorum || TieIsMine()) && !(WaitForAllArmed && TotalVotes != ExpectedVotes);
-        Quorate = !_settings.Enabled || enough;
+        Quorate = !_settings.Enabled || (enough && !_held);
         if (Quorate)
         {
             WaitForAllArmed = false;
