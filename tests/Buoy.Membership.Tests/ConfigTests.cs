@@ -90,8 +90,9 @@ public sealed class ConfigTests
     [InlineData("", "no node list")]
     [InlineData("nozzle {\n}\n" + Nodes, "section 'nozzle'")]
     [InlineData("quorum {\n provider: corosync_votequorum\n two_node: 1\n expected_votes: 3\n}\n" + Nodes, "two_node with 3")]
-    [InlineData("quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n}\n" + Nodes, "auto_tie_breaker")]
-    [InlineData("quorum {\n provider: corosync_votequorum\n last_man_standing: 1\n}\n" + Nodes, "last_man_standing")]
+    [InlineData("quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n auto_tie_breaker_node: x\n}\n" + Nodes, "node: x")]
+    [InlineData(
+        "quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n last_man_standing: 1\n expected_votes: 3\n}\n" + Nodes, "odd")]
     [InlineData("quorum {\n provider: corosync_votequorum\n allow_downscale: 1\n}\n" + Nodes, "allow_downscale")]
     [InlineData("quorum {\n provider: corosync_votequorum\n device {\n model: net\n }\n}\n" + Nodes, "section 'device'")]
     [InlineData("logging {\n to_logfile: yes\n}\n" + Nodes, "to_logfile without logfile")]

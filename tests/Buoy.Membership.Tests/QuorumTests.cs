@@ -8,6 +8,7 @@ public sealed class QuorumTests
     /// <summary>Nodes 1..n, a quorum each; an event replaces the partitions.</summary>
     private sealed class Cluster(QuorumSettings settings, params int[] votes)
     {
+        private long _now = 1;
         private readonly VoteQuorum?[] _nodes = new VoteQuorum?[votes.Length + 1];
 
         public VoteQuorum Node(int id) => _nodes[id]!;
@@ -27,6 +28,38 @@ public sealed class QuorumTests
             return string.Concat(parts.Select(Meet));
         }
 
+        /// <summary>Lets every pending window run out. Returns the marks of the partitions given.</summary>
+        public string Window(string text)
+        {
+            _now += 10_000;
+            foreach (var node in _nodes)
+            {
+                node?.OnTimer(_now);
+            }
+
+            return string.Concat(text.Split(' ').Select(p => _nodes[p[0] - '0']!.Quorate ? '+' : '-'));
+        }
+
+        /// <summary>Partitions in turn; "~" lets the windows run out after the one before.</summary>
+        public string Run(string events)
+        {
+            var marks = new List<string>();
+            string last = "";
+            foreach (string e in events.Split(" > "))
+            {
+                if (e == "~")
+                {
+                    marks[^1] = Window(last);
+                }
+                else
+                {
+                    marks.Add(Partition(last = e));
+                }
+            }
+
+            return string.Join(' ', marks);
+        }
+
         private char Meet(int[] members)
         {
             foreach (int id in members)
@@ -37,7 +70,7 @@ public sealed class QuorumTests
             QuorumRecord[] records = [.. members.Select(id => _nodes[id]!.MyRecord)];
             foreach (int id in members)
             {
-                _nodes[id]!.OnMembers(records);
+                _nodes[id]!.OnMembers(_now, records);
             }
 
             return Assert.Single(members.Select(id => _nodes[id]!.Quorate ? '+' : '-').Distinct());
@@ -89,6 +122,60 @@ public sealed class QuorumTests
     {
         var cluster = new Cluster(Expect(nodes, waitForAll: true), [.. Enumerable.Repeat(1, nodes)]);
         Assert.Equal((vector, expected), (vector, string.Join(' ', events.Split(" > ").Select(cluster.Partition))));
+    }
+
+    [Theory]
+    [InlineData("Q15 lowest", 4, "lowest", false, "1,2,3,4 > 1,2 3,4", "+ +-")]
+    [InlineData("Q15 highest", 4, "highest", false, "1,2,3,4 > 1,2 3,4", "+ -+")]
+    [InlineData("Q15 list", 4, "3 1", false, "1,2,3,4 > 1,2 3,4", "+ -+")]
+    [InlineData("Q16", 4, "3 1", false, "1,2,3,4 > 1,2,4 > 1 2,4", "+ + --")]
+    [InlineData("Q17", 4, "lowest", false, "1,2,3,4 > 1,2,3 > 1 2,3", "+ + --")]
+    [InlineData("Q17a", 4, "lowest", false, "1,2,3,4 > 2,3,4 > 2,3 4", "+ + +-")]
+    [InlineData("Q22", 5, "lowest", true, "1,2,3,4,5 > 1,2 3,4,5", "+ -+")]
+    [InlineData("Q23", 5, "lowest", true, "1,2,3,4,5 > 1,2,3,4 > 1,2 3,4", "+ + +-")]
+    [InlineData("Q26", 2, "lowest", false, "1,2 > 1 2", "+ +-")]
+    public void Members_WithAutoTieBreaker_AsVotequorum(
+        string vector, int nodes, string node, bool waitForAll, string events, string expected)
+    {
+        var tie = new TieBreaker(node == "highest", node[0] is 'l' or 'h' ? [] : [.. node.Split(' ').Select(uint.Parse)]);
+        var settings = Expect(nodes, waitForAll: waitForAll) with { AutoTieBreaker = tie };
+        Assert.Equal((vector, expected), (vector, new Cluster(settings, [.. Enumerable.Repeat(1, nodes)]).Run(events)));
+    }
+
+    [Theory]
+    [InlineData("Q13", 3, false, "1,2,3 > 1,2 > ~ > 1,2,3 > 1,3 > ~ > 3", "+ + + + -")]
+    [InlineData("Q19", 4, true, "1,2,3,4 > 1,2,3 > ~ > 1,2 > ~ > 1", "+ + + +")]
+    [InlineData("Q24", 5, false, "1,2,3,4,5 > 1,2,3,4 > ~ > 1,2,3 > ~ > 1,2 > ~ > 1", "+ + + + -")]
+    public void Members_WithLastManStanding_AsVotequorum(string vector, int nodes, bool tie, string events, string expected)
+    {
+        var settings = Expect(nodes, waitForAll: true) with
+        {
+            LastManStanding = true, AutoTieBreaker = tie ? new TieBreaker(false, []) : null,
+        };
+        Assert.Equal((vector, expected), (vector, new Cluster(settings, [.. Enumerable.Repeat(1, nodes)]).Run(events)));
+    }
+
+    [Fact]
+    public void Members_AloneAfterAStart_HeldUntilTheOthersHadTheirTime()
+    {
+        var node = new VoteQuorum(Expect(1, twoNode: true), 1, 1, holdAloneUntil: 3000);
+        node.OnMembers(10, [node.MyRecord]);
+        Assert.False(node.Quorate);
+        Assert.Equal(3000, node.Deadline);
+        node.OnTimer(3000);
+        Assert.True(node.Quorate);
+        Assert.Equal(long.MaxValue, node.Deadline);
+    }
+
+    [Fact]
+    public void Members_TwoBeforeTheHoldEnds_QuorateAtOnce()
+    {
+        var node = new VoteQuorum(Expect(1, twoNode: true), 1, 1, holdAloneUntil: 3000);
+        node.OnMembers(10, [node.MyRecord]);
+        node.OnMembers(20, [node.MyRecord, new QuorumRecord(2, 1, 1, false, true)]);
+        Assert.True(node.Quorate);
+        node.OnMembers(30, [node.MyRecord]);
+        Assert.True(node.Quorate);
     }
 
     [Fact]

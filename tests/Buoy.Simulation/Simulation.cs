@@ -10,6 +10,9 @@ internal sealed record Mutation
     /// <summary>A restarted node does not know its ring seq.</summary>
     public bool ForgetsDisk { get; init; }
 
+    /// <summary>One Join in this many carries an accusation drawn at random; 0 = none. Not a defect: safety must stand it.</summary>
+    public int RandomAccusations { get; init; }
+
     /// <summary>Alters what is sent.</summary>
     public Func<TotemMessage, TotemMessage>? Alters { get; init; }
 }
@@ -73,6 +76,12 @@ internal sealed class Simulation
     public void Transmit(SimulatedNode from, uint to, TotemMessage message)
     {
         message = Mutation.Alters?.Invoke(message) ?? message;
+        if (Mutation.RandomAccusations > 0 && message is JoinMessage join && Random.Next(Mutation.RandomAccusations) == 0)
+        {
+            uint accused = join.ProcSet[Random.Next(join.ProcSet.Count)];
+            message = accused == join.SenderId ? join : join with { FailSet = join.FailSet.With(accused) };
+        }
+
         if (_cut.Contains((from.Id, to)) || Random.NextDouble() < _loss || Loses?.Invoke(from.Id, to, message) == true)
         {
             return;

@@ -29,6 +29,16 @@ public sealed class SweepTests(ITestOutputHelper output)
         Assert.True(failures.IsEmpty, $"{failures.Count} seeds failed\n" + string.Join('\n', failures.Take(10)));
     }
 
+    [Theory]
+    [InlineData(4)]
+    [InlineData(30)]
+    public void Sweep_WithAccusationsAtRandom_StaysSafe(int oneIn)
+    {
+        var failures = Enumerable.Range(1, 25).Select(seed => RunSeed(seed, new Mutation { RandomAccusations = oneIn }, out _))
+            .OfType<string>().ToList();
+        Assert.True(failures.Count == 0, string.Join('\n', failures));
+    }
+
     public static TheoryData<string> Mutations() => [.. Broken.Keys];
 
     [Theory]

@@ -343,7 +343,7 @@ internal sealed class CorosyncConfigReader(string text, string file)
         }
 
         _ = OneOf(provider, "corosync_votequorum");
-        foreach (string key in (string[])["last_man_standing", "auto_tie_breaker", "allow_downscale", "expected_votes_tracking"])
+        foreach (string key in (string[])["allow_downscale", "expected_votes_tracking"])
         {
             if (Flag(s, key, false))
             {
@@ -367,9 +367,36 @@ internal sealed class CorosyncConfigReader(string text, string file)
         }
 
         expected = given ? expected : listed;
+        var tie = ReadTieBreaker(s);
+        if (twoNode && tie is not null)
+        {
+            Warn(s.Find("two_node")!.Line, "two_node has no effect beside auto_tie_breaker");
+            twoNode = false;
+        }
+
         if (twoNode && Math.Max(expected, listed) != 2)
         {
             throw Error(s.Find("two_node")!.Line, $"two_node with {expected} expected votes", "two_node only with 2 expected votes");
+        }
+
+        bool waitForAll = Flag(s, "wait_for_all", twoNode);
+        bool lastMan = Flag(s, "last_man_standing", false);
+        if (lastMan && (nodes.Exists(n => n.Votes != 1) || twoNode))
+        {
+            Warn(s.Find("last_man_standing")!.Line, "last_man_standing is off: it needs one vote per node and no two_node");
+            lastMan = false;
+        }
+
+        if (tie is not null && expected % 2 == 1 && !waitForAll)
+        {
+            if (lastMan)
+            {
+                throw Error(s.Find("auto_tie_breaker")!.Line, "auto_tie_breaker and last_man_standing with odd expected votes",
+                    "wait_for_all: 1 with them");
+            }
+
+            Warn(s.Find("auto_tie_breaker")!.Line, "auto_tie_breaker is off: expected votes are odd and wait_for_all is off");
+            tie = null;
         }
 
         return new QuorumSettings
@@ -377,8 +404,29 @@ internal sealed class CorosyncConfigReader(string text, string file)
             ExpectedVotes = expected,
             DefaultVotes = Number(s, "votes", 1, 0),
             TwoNode = twoNode,
-            WaitForAll = Flag(s, "wait_for_all", twoNode),
+            WaitForAll = waitForAll,
+            LastManStanding = lastMan,
+            LastManStandingWindow = Number(s, "last_man_standing_window", 10_000, 1),
+            AutoTieBreaker = tie,
         };
+    }
+
+    private TieBreaker? ReadTieBreaker(ConfigSection s)
+    {
+        string node = s.Find("auto_tie_breaker_node")?.Value ?? "lowest";
+        if (!Flag(s, "auto_tie_breaker", false))
+        {
+            return null;
+        }
+
+        if (node is "lowest" or "highest")
+        {
+            return new TieBreaker(node == "highest", []);
+        }
+
+        var ids = node.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(t => uint.TryParse(t, out uint id) ? id : 0).ToList();
+        return ids.Count > 0 && !ids.Contains(0) ? new TieBreaker(false, ids) : throw Error(
+            s.Find("auto_tie_breaker_node")!.Line, $"auto_tie_breaker_node: {node}", "lowest, highest or a list of node ids");
     }
 
     private LoggingSettings ReadLogging(ConfigSection? s)

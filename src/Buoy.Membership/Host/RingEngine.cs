@@ -44,6 +44,7 @@ public sealed class RingEngine : IClusterEngine
     private IClusterEngineSink? _sink;
     private EventLoop.LoopTimer? _timer;
     private long _timerDue = long.MaxValue;
+    private EventLoop.LoopTimer? _quorumTimer;
     private bool _performing;
     private bool _inTurn;
     private bool _disposed;
@@ -278,7 +279,10 @@ public sealed class RingEngine : IClusterEngine
             _config.Crypto, _authkey, _config.ClusterName, LocalNodeId, _incarnation, _config.Totem.Token);
         int maxContents = Math.Min(_config.NetMtu, 65000) - 28 - _seal.Overhead - 96;
         _packer = new MessagePacker(Math.Min(maxContents, TotemLimits.Contents));
-        _quorum = new VoteQuorum(_config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes);
+        bool alone = _config.Nodes.Count <= 1 && !_config.Quorum.TwoNode;
+        _quorum = new VoteQuorum(
+            _config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes,
+            alone ? 0 : EventLoop.Now + _config.Totem.Token);
         NodeSet? allowed = _config.Nodes.Count > 0 && _config.Nodes.All(n => n.NodeId != 0)
             ? NodeSet.Of(_config.Nodes.Select(n => n.NodeId)) : null;
         _core = new TotemCore(
@@ -352,6 +356,7 @@ public sealed class RingEngine : IClusterEngine
         if (!_transport.IsListed(from))
         {
             Count("drop.unlisted-ip");
+            WarnOnce("drop.unlisted-ip", from);
             return;
         }
 
@@ -359,6 +364,7 @@ public sealed class RingEngine : IClusterEngine
         if (_seal!.Open(now, datagram.Span, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
         {
             Count(drop);
+            WarnOnce(drop, from);
             return;
         }
 
@@ -544,8 +550,9 @@ public sealed class RingEngine : IClusterEngine
         _synced = true;
         var joined = SyncRecord.JoinedOf(_syncRing, _syncRecords.Values);
         _joined = joined[LocalNodeId];
-        _quorum!.OnMembers([.. _syncRecords.Values.Select(r => r.Quorum)]);
+        _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)]);
         _viewRecords = [.. _syncRecords.Values];
+        ArmQuorumTimer();
         var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name, joined[r.Quorum.NodeId])).ToList();
         var view = new ClusterView(
             _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)], _quorum.Quorate,
@@ -554,7 +561,26 @@ public sealed class RingEngine : IClusterEngine
         _viewed = _continuing = _syncMembers;
         _packer!.Open();
         _core!.OnMessageQueued(EventLoop.Now);
+        _options.Log(false, $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
+            + $"{Ids(view.Came)}; votes {_quorum.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
+            + $"{EventLoop.Now - _syncFirstSign} ms after the first sign");
         _sink!.OnView(view);
+    }
+
+    private static string Ids(IReadOnlyList<uint> ids) => ids.Count == 0 ? "nobody" : string.Join(',', ids);
+
+    private void ArmQuorumTimer()
+    {
+        _quorumTimer?.Cancel();
+        _quorumTimer = _quorum!.Deadline == long.MaxValue ? null : _loop.Schedule(
+            _quorum.Deadline - EventLoop.Now, () =>
+            {
+                if (!_disposed)
+                {
+                    ChangeQuorum(static q => q.OnTimer(EventLoop.Now));
+                    ArmQuorumTimer();
+                }
+            });
     }
 
     private void ChangeQuorum(Action<VoteQuorum> change)
@@ -564,6 +590,15 @@ public sealed class RingEngine : IClusterEngine
         if (_quorum.Quorate != was)
         {
             _sink?.OnQuorum(_quorum.Quorate);
+        }
+    }
+
+    /// <summary>The first datagram dropped for a reason that an operator should know of leaves a line.</summary>
+    private void WarnOnce(string drop, UdpEndpoint from)
+    {
+        if (_counters[drop] == 1 && drop is not ("drop.own" or "drop.replay"))
+        {
+            _options.Log(true, $"{from}: {drop[5..]}: such datagrams are dropped and counted as {drop}");
         }
     }
 

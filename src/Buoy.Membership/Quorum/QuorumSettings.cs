@@ -17,4 +17,44 @@ public sealed record QuorumSettings
 
     /// <summary>Quorate only after all were seen together.</summary>
     public bool WaitForAll { get; init; }
+
+    /// <summary>Expected votes follow a shrinking cluster, a window after each loss.</summary>
+    public bool LastManStanding { get; init; }
+
+    /// <summary>The window, ms.</summary>
+    public int LastManStandingWindow { get; init; } = 10_000;
+
+    /// <summary>Who decides between two halves; null = nobody.</summary>
+    public TieBreaker? AutoTieBreaker { get; init; }
+}
+
+/// <summary>auto_tie_breaker_node: lowest, highest, or a list of ids in order of preference.</summary>
+public sealed record TieBreaker(bool Highest, IReadOnlyList<uint> List)
+{
+    /// <summary>
+    /// Whether a half may carry on. Lowest and highest are taken over the membership when last quorate; of a list the first one
+    /// present counts, unless one listed before it was in the membership before.
+    /// </summary>
+    public bool Favours(IReadOnlyCollection<uint> present, IReadOnlyCollection<uint> before, IReadOnlyCollection<uint> lastQuorate)
+    {
+        if (List.Count == 0)
+        {
+            return lastQuorate.Count > 0 && present.Contains(Highest ? lastQuorate.Max() : lastQuorate.Min());
+        }
+
+        foreach (uint id in List)
+        {
+            if (present.Contains(id))
+            {
+                return true;
+            }
+
+            if (before.Contains(id))
+            {
+                return false;
+            }
+        }
+
+        return false;
+    }
 }

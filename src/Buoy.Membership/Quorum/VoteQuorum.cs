@@ -11,17 +11,31 @@ public sealed record QuorumRecord(uint NodeId, int Votes, int ExpectedVotes, boo
 /// <item>two_node with at most two members: quorum is 1</item>
 /// <item>wait_for_all: armed at start and whenever quorum is lost; armed, nothing less than all votes is quorate</item>
 /// </list>
-/// last_man_standing, auto_tie_breaker, allow_downscale and a device are refused by the configuration.
+/// <list type="bullet">
+/// <item>auto_tie_breaker: exactly half is quorate, where the rest cannot have a majority and the tie-break favours it</item>
+/// <item>last_man_standing: a window after a loss, a quorate rest takes its own number as expected votes</item>
+/// </list>
+/// allow_downscale and a device are refused by the configuration.
 /// </summary>
 public sealed class VoteQuorum
 {
     private readonly uint _myId;
     private QuorumSettings _settings;
     private IReadOnlyList<QuorumRecord> _present = [];
+    private uint[] _before = [];
+    private long _holdAloneUntil;
+    private bool _held;
+    private long _windowEnd = long.MaxValue;
+    private uint[] _lastQuorate = [];
 
     /// <summary>A node that has seen nobody yet.</summary>
-    public VoteQuorum(QuorumSettings settings, uint myId, int votes)
+    /// <param name="holdAloneUntil">
+    /// A node that just started and is alone is not quorate before this moment (ms), even where the settings allow it: the others
+    /// may be starting too, and nodes that meet a moment later must not have begun to serve on their own.
+    /// </param>
+    public VoteQuorum(QuorumSettings settings, uint myId, int votes, long holdAloneUntil = 0)
     {
+        _holdAloneUntil = holdAloneUntil;
         _settings = settings;
         _myId = myId;
         Votes = votes;
@@ -51,21 +65,29 @@ public sealed class VoteQuorum
     /// <summary>wait_for_all still waits.</summary>
     public bool WaitForAllArmed { get; private set; }
 
+    /// <summary>When <see cref="OnTimer"/> must be called, ms of the caller's clock; <see cref="long.MaxValue"/> = never.</summary>
+    public long Deadline => Math.Min(_windowEnd, _held ? _holdAloneUntil : long.MaxValue);
+
     /// <summary>As corosync-quorumtool shows them.</summary>
     public IReadOnlyList<string> Flags =>
     [
         .. _settings.TwoNode ? (string[])["2Node"] : [],
         .. Quorate ? (string[])["Quorate"] : [],
         .. _settings.WaitForAll ? (string[])["WaitForAll"] : [],
+        .. _settings.LastManStanding ? (string[])["LastManStanding"] : [],
+        .. _settings.AutoTieBreaker is not null ? (string[])["AutoTieBreaker"] : [],
     ];
 
     /// <summary>What this node tells the others.</summary>
     public QuorumRecord MyRecord => new(_myId, Votes, ExpectedVotes, Quorate, WaitForAllArmed);
 
     /// <summary>A new ring whose members' records (this node's included) have all come.</summary>
-    public void OnMembers(IReadOnlyList<QuorumRecord> members)
+    public void OnMembers(long now, IReadOnlyList<QuorumRecord> members)
     {
+        _before = [.. _present.Select(m => m.NodeId)];
         _present = members;
+        _held = now < _holdAloneUntil && members.Count == 1;
+        _holdAloneUntil = _held ? _holdAloneUntil : 0;
         if (!Quorate && members.Where(m => m.NodeId != _myId && m.Quorate).OrderBy(m => m.NodeId).FirstOrDefault() is { } quorate)
         {
             ExpectedVotes = quorate.ExpectedVotes;
@@ -77,6 +99,50 @@ public sealed class VoteQuorum
         }
 
         Recompute(mayFall: false);
+        ArmLastManStanding(now);
+    }
+
+    /// <summary>The hold of a fresh node is over, or last_man_standing's window: a quorate rest is all there is to expect.</summary>
+    public void OnTimer(long now)
+    {
+        if (_held && now >= _holdAloneUntil)
+        {
+            _held = false;
+            Recompute(mayFall: false);
+        }
+
+        if (now < _windowEnd)
+        {
+            return;
+        }
+
+        _windowEnd = long.MaxValue;
+        if (Quorate)
+        {
+            SetExpected(_present.Count);
+        }
+    }
+
+    private void ArmLastManStanding(long now)
+    {
+        bool lost = _before.Except(_present.Select(m => m.NodeId)).Any();
+        if (!_settings.LastManStanding || !lost)
+        {
+            return;
+        }
+
+        bool tied = _settings.AutoTieBreaker is not null && _present.Count <= Quorum && Quorate;
+        if (_present.Count >= Quorum || tied)
+        {
+            _windowEnd = now + _settings.LastManStandingWindow;
+        }
+    }
+
+    private bool TieIsMine()
+    {
+        uint[] present = [.. _present.Select(m => m.NodeId)];
+        return _settings.AutoTieBreaker is { } tie && TotalVotes == ExpectedVotes / 2 && _before.Length - present.Length < Quorum
+            && tie.Favours(present, _before, _lastQuorate);
     }
 
     /// <summary>An administrator sets expected votes for all; returns why not, or null.</summary>
@@ -104,7 +170,7 @@ public sealed class VoteQuorum
     /// <summary>New settings of a reloaded file; votes and expected may change at run time, features not.</summary>
     public void Reload(QuorumSettings settings)
     {
-        _settings = settings with { TwoNode = _settings.TwoNode, WaitForAll = _settings.WaitForAll, Enabled = _settings.Enabled };
+        _settings = _settings with { ExpectedVotes = settings.ExpectedVotes };
         SetExpected(settings.ExpectedVotes);
     }
 
@@ -121,11 +187,12 @@ public sealed class VoteQuorum
 
         Quorum = _settings.TwoNode && _present.Count <= 2 ? 1 : quorum;
         bool was = Quorate;
-        bool enough = TotalVotes >= Quorum && !(WaitForAllArmed && TotalVotes != ExpectedVotes);
-        Quorate = !_settings.Enabled || enough;
+        bool enough = (TotalVotes >= Quorum || TieIsMine()) && !(WaitForAllArmed && TotalVotes != ExpectedVotes);
+        Quorate = !_settings.Enabled || (enough && !_held);
         if (Quorate)
         {
             WaitForAllArmed = false;
+            _lastQuorate = [.. _present.Select(m => m.NodeId)];
         }
         else if (was)
         {
