@@ -9,7 +9,7 @@ namespace Buoy.Scheduler;
 /// <param name="Restart">Attribute <c>op-restart-digest</c>; null where no parameter list was given.</param>
 public sealed record OperationDigests(string All, string? Restart)
 {
-    /// <summary>Attribute <c>op-secure-digest</c>: without the secret parameters; null where none are named.</summary>
+    /// <summary>Attribute <c>op-secure-digest</c>: without the secret parameters and pcmk_*; null where none are named.</summary>
     public string? Secure { get; init; }
 }
 
@@ -66,7 +66,8 @@ public static class OperationDigest
         if (secret is not null)
         {
             string[] names = secret.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            secure = Digest(all.Where(p => !names.Contains(p.Key)));
+            secure = Digest(all.Where(
+                p => !names.Contains(p.Key) && !p.Key.StartsWith("pcmk_", StringComparison.Ordinal)));
         }
 
         if (intervalMs > 0)

@@ -157,6 +157,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         if (then.Resource is { Kind: ResourceKind.Group } group)
         {
             (bool f, bool t) = ApplyToOne(first, then, kinds, state);
+            var changed = new List<PlannedAction>();
             string task = PartTask(then.Task);
             foreach (Resource member in group.Children)
             {
@@ -168,9 +169,15 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
                     t |= t2;
                     if (t2)
                     {
-                        AfterChange(action);
+                        changed.Add(action);
                     }
                 }
+            }
+
+            // Only once all members know the cause themselves may one pass the change on to the next.
+            foreach (PlannedAction action in changed)
+            {
+                AfterChange(action);
             }
 
             return (f, t);
