@@ -86,7 +86,7 @@ public sealed class LanguageTests
             primitive b ocf:pacemaker:Dummy
             group g a b meta priority=3
             location l g rule -inf: not_defined pingd or pingd lte 0
-            property no-quorum-policy=stop
+            property stonith-enabled=false no-quorum-policy=stop
             rsc_defaults resource-stickiness=10
             """;
         SharedData.Require("/usr/lib/ocf/resource.d/heartbeat/Dummy");

@@ -102,6 +102,17 @@ public sealed class LiveTests
     }
 
     [Fact]
+    public void Configure_OfAResourceWithoutFencing_IsRefusedUnlessFencingIsOff()
+    {
+        using var daemon = new FakeDaemon(CibDocument.Empty().ToXml());
+        (int status, _, string error) = daemon.Run("crm", "configure", "primitive", "v", "IPaddr2", "params", "ip=192.0.2.9");
+        Assert.Equal(1, status);
+        Assert.Contains("disable STONITH with the stonith-enabled option", error);
+        Assert.Equal(0, daemon.Run("crm", "configure", "property", "stonith-enabled=no").Status);
+        Assert.Equal(0, daemon.Run("crm", "configure", "primitive", "v", "IPaddr2", "params", "ip=192.0.2.9").Status);
+    }
+
+    [Fact]
     public void Wait_AsksTheDaemon()
     {
         using var daemon = new FakeDaemon(Base);

@@ -37,6 +37,17 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
     {
         var problems = new List<string>();
         bool fencing = !CibStatusView.IsFalse(cib.Property("stonith-enabled") ?? "true");
+        if (fencing && !(cib.Section("resources")?.Descendants("primitive") ?? [])
+            .Any(p => (string?)p.Attribute("class") == "stonith"))
+        {
+            problems.AddRange(
+                [
+                    "(unpack_resources) \terror: Resource start-up disabled since no STONITH resources have been defined",
+                    "(unpack_resources) \terror: Either configure some or disable STONITH with the stonith-enabled option",
+                    "(unpack_resources) \terror: NOTE: Clusters with shared data need STONITH to ensure data integrity",
+                ]);
+        }
+
         foreach (XElement t in cib.Section("constraints")?.Elements("rsc_ticket") ?? [])
         {
             if ((string?)t.Attribute("loss-policy") == "fence" && !fencing)

@@ -11,7 +11,7 @@ public sealed partial class ConfigureSession
     public bool Verify()
     {
         bool structure = CheckStructure();
-        bool wellFormed = Checker().CheckWhole();
+        bool wellFormed = !HasResources() || Checker().CheckWhole();
         bool semantics = Checker().CheckObjects(Objects(_cib));
         return structure && wellFormed && semantics;
     }
@@ -37,7 +37,7 @@ public sealed partial class ConfigureSession
 
         force |= Force;
         bool sound = CheckStructure();
-        bool clean = Checker().CheckWhole() & Checker().CheckObjects(Changed());
+        bool clean = (!HasResources() || Checker().CheckWhole()) & Checker().CheckObjects(Changed());
         if (!sound)
         {
             // Not even -F can store what has no meaning: the cluster itself would refuse it.
@@ -129,6 +129,9 @@ public sealed partial class ConfigureSession
 
         return problems.Count == 0;
     }
+
+    /// <summary>Without a resource there is nothing for crm_verify to find that keeps options from being set.</summary>
+    private bool HasResources() => _cib.Section("resources")?.HasElements ?? false;
 
     private ConfigurationChecker Checker() => new(_cib, _services.Agents, _messages);
 }

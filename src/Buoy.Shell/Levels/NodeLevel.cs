@@ -19,7 +19,7 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
     public override IReadOnlyDictionary<string, string> Deprecated { get; } = new Dictionary<string,
         string> { ["list"] = "show", ["status"] = "show" };
 
-    private CibEdits Edits => new(Crm.Source, "crm_attribute");
+    private CibEdits Edits => new(Crm.Source, "cibadmin");
 
     public override bool Run(string command, IReadOnlyList<string> a)
     {

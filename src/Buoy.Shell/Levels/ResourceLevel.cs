@@ -97,7 +97,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
     private bool Attribute(string rsc, string name, string value)
     {
         // A member's own attribute would win over the container's: crmsh sets what the user named.
-        Edits("crm_resource").SetAttribute(rsc, "meta", name, value);
+        Edits("cibadmin").SetAttribute(rsc, "meta", name, value);
         return true;
     }
 

@@ -44,13 +44,6 @@ internal sealed class CrmVerify(ShellServices services)
                 lines.Write($"ERROR: (configuration) \terror: {p}\n");
             }
 
-            if (!Status.CibStatusView.IsFalse(cib.Property("stonith-enabled")) && !HasFencing(cib))
-            {
-                lines.Write("ERROR: (unpack_resources) \terror: Resource start-up disabled since no STONITH resources have been defined\n"
-                    + "ERROR: (unpack_resources) \terror: Either configure some or disable STONITH with the stonith-enabled option\n"
-                    + "ERROR: (unpack_resources) \terror: NOTE: Clusters with shared data need STONITH to ensure data integrity\n");
-            }
-
             new ConfigurationChecker(cib, services.Agents, new Messages(lines, lines)).CheckWhole();
             List<string> found = [.. lines.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)
                 .Select(l => l["ERROR: ".Length..]).Where(l => !l.StartsWith("crm_verify:", StringComparison.Ordinal))];
@@ -69,8 +62,4 @@ internal sealed class CrmVerify(ShellServices services)
             return ControlStatus.Invalid;
         });
     }
-
-    private static bool HasFencing(CibDocument cib) =>
-        cib.Section("resources")?.Descendants("primitive").Any(p => (string?)p.Attribute("class") == "stonith")
-            ?? false;
 }
