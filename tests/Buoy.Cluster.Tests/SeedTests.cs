@@ -14,7 +14,7 @@ namespace Buoy.Cluster.Tests;
 /// </summary>
 public sealed class SeedTests
 {
-    private const string Seed = """
+    internal const string Seed = """
         <configuration>
           <crm_config>
             <cluster_property_set id="cib-bootstrap-options">

@@ -64,6 +64,12 @@ public sealed partial class ClusterController
             return;
         }
 
+        if (_established)
+        {
+            // A configuration put in place of ours may know nothing of the nodes that are here.
+            EnsureBootstrapOptions();
+        }
+
         _cib.BumpEpoch(a.At, NameOf(a.Origin), a.Client, a.User);
         Log(LogTopic.Configuration, $"CIB {_cib.Version}: changed by {a.User} with {a.Client} on {NameOf(a.Origin)}");
         long sequence = Persist();

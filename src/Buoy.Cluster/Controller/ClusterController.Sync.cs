@@ -352,6 +352,17 @@ public sealed partial class ClusterController
     /// <summary>What Pacemaker's controller writes into the configuration by itself: nodes and cib-bootstrap-options.</summary>
     private bool WriteBootstrapOptions(long at)
     {
+        bool changed = EnsureBootstrapOptions();
+        if (changed)
+        {
+            _cib.BumpEpoch(at, NameOf(_dc), "crmd", "root");
+        }
+
+        return changed;
+    }
+
+    private bool EnsureBootstrapOptions()
+    {
         bool changed = false;
         var nodes = _cib.Configuration.Element("nodes")!;
         foreach (var (id, name) in _names)
@@ -372,12 +383,7 @@ public sealed partial class ClusterController
         changed |= SetOption("have-watchdog", "false");
         changed |= SetOption("dc-version", _dcState!.DcVersion);
         changed |= SetOption("cluster-infrastructure", "corosync");
-        changed |= (_dcState.ClusterName.Length > 0 && SetOption("cluster-name", _dcState.ClusterName));
-        if (changed)
-        {
-            _cib.BumpEpoch(at, NameOf(_dc), "crmd", "root");
-        }
-
+        changed |= _dcState.ClusterName.Length > 0 && SetOption("cluster-name", _dcState.ClusterName);
         return changed;
     }
 
