@@ -78,7 +78,7 @@ public sealed partial class ClusterController
             _unwritten.Add((sequence, a.RequestId));
         }
 
-        OpenRecord($"configuration changed by {a.Client} on {NameOf(a.Origin)}", _now.Ms, tentative: true);
+        OpenRecord($"configuration changed by {a.Client} on {NameOf(a.Origin)}", _now.ExactMs, tentative: true);
         AbortRun("the configuration changed");
         Changed();
 
@@ -252,7 +252,7 @@ public sealed partial class ClusterController
 
         StatusWriter.Attribute(node, "shutdown", s.At.ToString(CultureInfo.InvariantCulture));
         _cib.BumpUpdates();
-        OpenRecord($"{NameOf(s.NodeId)} asked to stop", _now.Ms, tentative: true);
+        OpenRecord($"{NameOf(s.NodeId)} asked to stop", _now.ExactMs, tentative: true);
         AbortRun($"{NameOf(s.NodeId)} wants to stop");
         Changed();
     }

@@ -451,7 +451,7 @@ public sealed partial class ClusterController
         Log(failed && !probe ? LogTopic.OperationFailed : LogTopic.Operation, text);
         if (failed && !probe)
         {
-            OpenRecord($"{r.Resource.Id} {r.Task} on {r.Node}: {RcText(r)}", _now.Ms, tentative: true);
+            OpenRecord($"{r.Resource.Id} {r.Task} on {r.Node}: {RcText(r)}", _now.ExactMs, tentative: true);
         }
         else if (!probe && r.IntervalMs == 0)
         {

@@ -7,7 +7,12 @@ namespace Buoy.Cluster.Controller;
 /// <summary>The time at which an event is handled.</summary>
 /// <param name="Ms">Monotonic clock, ms: deadlines and durations.</param>
 /// <param name="Wall">Wall clock: what is written into the CIB.</param>
-public readonly record struct ControllerTime(long Ms, DateTimeOffset Wall);
+/// <param name="Micros">The monotonic clock again, finer, for the record of a failover; 0 = not known.</param>
+public readonly record struct ControllerTime(long Ms, DateTimeOffset Wall, long Micros = 0)
+{
+    /// <summary>Monotonic clock, ms, as fine as it is known.</summary>
+    public double ExactMs => Micros > 0 ? Micros / 1000.0 : Ms;
+}
 
 /// <summary>Something that happened to this node.</summary>
 public abstract record ControllerEvent;

@@ -189,7 +189,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         {
             while (!_ending && _events.TryDequeue(out var next))
             {
-                foreach (var effect in _controller.Handle(next, new ControllerTime(EventLoop.Now, DateTimeOffset.UtcNow)))
+                foreach (var effect in _controller.Handle(next, Now()))
                 {
                     Carry(effect);
                 }
@@ -200,6 +200,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             _handling = false;
         }
     }
+
+    private static ControllerTime Now() => new(EventLoop.Now, DateTimeOffset.UtcNow, EventLoop.NowMicros);
 
     private void Carry(ControllerEffect effect)
     {
