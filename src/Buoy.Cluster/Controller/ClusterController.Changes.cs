@@ -20,7 +20,8 @@ public sealed partial class ClusterController
         if (a.Expect is not null && a.Expect != $"{_cib.Version.AdminEpoch}.{_cib.Version.Epoch}")
         {
             Refuse(ControlStatus.OldData,
-                $"the CIB is at {_cib.Version.AdminEpoch}.{_cib.Version.Epoch}, not at {a.Expect}: someone else changed it meanwhile");
+                $"the CIB is at {_cib.Version.AdminEpoch}.{_cib.Version.Epoch}, not at {a.Expect}: "
+                + "someone else changed it meanwhile");
             return;
         }
 
@@ -94,7 +95,8 @@ public sealed partial class ClusterController
     }
 
     /// <summary>
-    /// Versions are the cluster's to write: those of the edit are put back, but a higher admin_epoch is meant. The live status
+    /// Versions are the cluster's to write: those of the edit are put back, but a higher admin_epoch is meant. The live
+    /// status
     /// stays where a whole CIB was put in its place.
     /// </summary>
     private XElement Settle(XElement next, bool whole)

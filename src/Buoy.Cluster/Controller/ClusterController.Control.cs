@@ -93,7 +93,8 @@ public sealed partial class ClusterController
             return;
         }
 
-        if (resource is not null && _cib.Status.Descendants("lrm_resource").All(x => !BelongsTo((string)x.Attribute("id")!, resource))
+        if (resource is not null && _cib.Status.Descendants("lrm_resource").All(x =>
+            !BelongsTo((string)x.Attribute("id")!, resource))
             && _cib.Configuration.Element("resources")!.Descendants().All(x => (string?)x.Attribute("id") != resource))
         {
             Refuse(id, ControlStatus.NoSuchObject, $"there is no resource '{resource}'");
@@ -195,7 +196,8 @@ public sealed partial class ClusterController
             return;
         }
 
-        _open = new OpenedRecord(_now.Wall - TimeSpan.FromMilliseconds(Math.Max(0, _now.ExactMs - firstSignMs)), cause, firstSignMs, tentative);
+        _open = new OpenedRecord(_now.Wall - TimeSpan.FromMilliseconds(Math.Max(0, _now.ExactMs - firstSignMs)), cause,
+            firstSignMs, tentative);
     }
 
     private void Step(string what)

@@ -26,7 +26,8 @@ public sealed record QuorumChanged(bool Quorate) : ControllerEvent;
 /// <summary>A message of the total order. The payload is only read during the call.</summary>
 public sealed record MessageDelivered(uint Sender, ReadOnlyMemory<byte> Payload) : ControllerEvent;
 
-/// <summary>An operation that <see cref="ExecuteOperation"/> began has a result (a recurring one may have many).</summary>
+/// <summary>An operation that <see cref="ExecuteOperation"/> began has a result (a recurring one may have
+/// many).</summary>
 public sealed record OperationEnded(long CallId, AgentResult Result) : ControllerEvent;
 
 /// <summary>A local tool asks; <see cref="AnswerControl"/> with the same id follows.</summary>
@@ -65,7 +66,8 @@ public sealed record CancelAllOperations(string ResourceId) : ControllerEffect;
 /// <summary>Answer a local tool.</summary>
 public sealed record AnswerControl(long RequestId, ControlResponse Response) : ControllerEffect;
 
-/// <summary>Wake the controller at this time of the monotonic clock, in place of any wake-up before; null = never.</summary>
+/// <summary>Wake the controller at this time of the monotonic clock, in place of any wake-up before; null =
+/// never.</summary>
 public sealed record WakeAt(long? Ms) : ControllerEffect;
 
 /// <summary>Hand over a <see cref="TurnEnded"/> when this turn of the loop is over.</summary>
@@ -80,7 +82,8 @@ public sealed record LeaveAndExit(int Status) : ControllerEffect;
 /// <summary>A line for the log: an id of the host's catalogue and its text.</summary>
 public sealed record LogRecord(LogTopic Topic, string Text) : ControllerEffect;
 
-/// <summary>What a log line of the controller is about; the host's catalogue gives each its stable id and level.</summary>
+/// <summary>What a log line of the controller is about; the host's catalogue gives each its stable id and
+/// level.</summary>
 public enum LogTopic
 {
     /// <summary>A view was installed and all its members hold the same CIB.</summary>
