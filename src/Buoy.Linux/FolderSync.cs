@@ -8,7 +8,8 @@ public static partial class FolderSync
     private const int Directory = 0x10000;
     private const int CloseOnExec = 0x80000;
 
-    /// <summary>Returns when the folder's entries are on the disk; throws <see cref="LinuxException"/> where that fails.</summary>
+    /// <summary>Returns when the folder's entries are on the disk; throws <see cref="LinuxException"/> where that
+    /// fails.</summary>
     public static void Sync(string folder)
     {
         int fd = open(folder, Directory | CloseOnExec);

@@ -12,7 +12,8 @@ using CsCheck;
 
 namespace Buoy.Cluster.Tests;
 
-/// <summary>The daemon around the controller: socket, disk, loop. One node on an engine that delivers to itself.</summary>
+/// <summary>The daemon around the controller: socket, disk, loop. One node on an engine that delivers to
+/// itself.</summary>
 public sealed class DaemonTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("buoy-daemon-").FullName;

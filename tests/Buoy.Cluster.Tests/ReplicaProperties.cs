@@ -4,7 +4,8 @@ using CsCheck;
 
 namespace Buoy.Cluster.Tests;
 
-/// <summary>Random lives of clusters: whatever happens, members of one view hold the same CIB and come to rest.</summary>
+/// <summary>Random lives of clusters: whatever happens, members of one view hold the same CIB and come to
+/// rest.</summary>
 public sealed class ReplicaProperties
 {
     private static readonly string[] Resources = ["vip", "lb", "third"];

@@ -6,7 +6,8 @@ using Buoy.Scheduler;
 namespace Buoy.Cluster.Tests;
 
 /// <summary>
-/// A scheduler just big enough to drive the controller: every primitive is probed everywhere, then runs on the first node that is
+/// A scheduler just big enough to drive the controller: every primitive is probed everywhere, then runs on the first
+/// node that is
 /// online, not in standby and without too many failures; all primitives together, started in file order.
 /// </summary>
 internal sealed class ScriptedScheduler : ISchedulerSeam

@@ -9,12 +9,13 @@ using Buoy.Tests;
 namespace Buoy.Cluster.Tests;
 
 /// <summary>
-/// The seed's two resources under the real scheduler. Whenever the cluster rests, Pacemaker's crm_simulate must find nothing to
+/// The seed's two resources under the real scheduler. Whenever the cluster rests, Pacemaker's crm_simulate must find
+/// nothing to
 /// do in our live CIB either.
 /// </summary>
 public sealed class SeedTests
 {
-    private const string Seed = """
+    internal const string Seed = """
         <configuration>
           <crm_config>
             <cluster_property_set id="cib-bootstrap-options">

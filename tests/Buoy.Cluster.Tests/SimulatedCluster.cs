@@ -10,7 +10,8 @@ using Buoy.Scheduler;
 namespace Buoy.Cluster.Tests;
 
 /// <summary>
-/// Several controllers on a bus with total order, in one thread, on virtual time. Partitions, crashes, agents that fail or never
+/// Several controllers on a bus with total order, in one thread, on virtual time. Partitions, crashes, agents that fail
+/// or never
 /// answer, and what each node runs.
 /// </summary>
 internal sealed class SimulatedCluster
@@ -50,7 +51,8 @@ internal sealed class SimulatedCluster
 
     public static string EmptyCib => CibDocument.Empty().Root.ToString();
 
-    /// <summary>Forms a view of these nodes; all were reachable before they get it, and messages on their way are delivered first.</summary>
+    /// <summary>Forms a view of these nodes; all were reachable before they get it, and messages on their way are
+    /// delivered first.</summary>
     public void View(params uint[] ids)
     {
         _seq += 4;
@@ -104,7 +106,8 @@ internal sealed class SimulatedCluster
 
     private readonly Dictionary<int, List<Pending>> _pending = [];
 
-    /// <summary>How many of the messages under way are delivered in the old configuration; the others come in the new one.</summary>
+    /// <summary>How many of the messages under way are delivered in the old configuration; the others come in the new
+    /// one.</summary>
     public Func<int, int> RecoveredInOld { get; set; } = static n => n;
 
     public void Multicast(SimulatedNode from, byte[] payload)
@@ -137,7 +140,8 @@ internal sealed class SimulatedCluster
         }
     }
 
-    // Virtual synchrony: those who go on together have the same messages before the new view. What was not yet ordered is
+    // Virtual synchrony: those who go on together have the same messages before the new view. What was not yet ordered
+    // is
     // originated anew in it, in its sender's order.
     private void Recover(uint[] ids)
     {

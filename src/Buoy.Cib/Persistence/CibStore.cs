@@ -10,13 +10,17 @@ namespace Buoy.Cib.Persistence;
 public sealed record CibLoad(CibDocument? Document, IReadOnlyList<string> Messages);
 
 /// <summary>
-/// The CIB on disk: <c>cib.xml</c> with its digest in <c>cib.xml.sig</c>, and the versions before as <c>cib-N.raw</c>, the
-/// names that Pacemaker gives them. A file is only believed when some digest file of the folder says what it holds, so a torn or
+/// The CIB on disk: <c>cib.xml</c> with its digest in <c>cib.xml.sig</c>, and the versions before as <c>cib-N.raw</c>,
+/// the
+/// names that Pacemaker gives them. A file is only believed when some digest file of the folder says what it holds, so
+/// a torn or
 /// altered one is never loaded.
 /// </summary>
 /// <remarks>
-/// Steps of a write, each of which may be the last one: (1) new text and digest to temporary files, both synced; (2) the present
-/// pair becomes cib-N; (3) the temporary pair takes its place; (4) the folder is synced. After any of them the last written or
+/// Steps of a write, each of which may be the last one: (1) new text and digest to temporary files, both synced; (2)
+/// the present
+/// pair becomes cib-N; (3) the temporary pair takes its place; (4) the folder is synced. After any of them the last
+/// written or
 /// the new CIB is found: its digest stands in one of the digest files, under whatever name.
 /// </remarks>
 public sealed class CibStore
@@ -41,15 +45,18 @@ public sealed class CibStore
         _keep = keep;
         if (!Directory.Exists(folder) && !OperatingSystem.IsWindows())
         {
-            Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            Directory.CreateDirectory(folder,
+                UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
     }
 
-    /// <summary>Finds the newest good CIB. Throws <see cref="IOException"/> only where the folder cannot be read.</summary>
+    /// <summary>Finds the newest good CIB. Throws <see cref="IOException"/> only where the folder cannot be
+    /// read.</summary>
     public CibLoad Load()
     {
         var messages = new List<string>();
-        var digests = Directory.GetFiles(_folder, "*" + Signature).Concat(Directory.GetFiles(_folder, "*" + Signature + Temporary))
+        var digests = Directory.GetFiles(_folder, "*" + Signature)
+            .Concat(Directory.GetFiles(_folder, "*" + Signature + Temporary))
             .Select(ReadDigest).Where(d => d is not null).ToHashSet();
         string current = Path.Combine(_folder, FileName);
         if (File.Exists(current) && Read(current, digests!, messages) is { } good)
@@ -63,7 +70,8 @@ public sealed class CibStore
             messages.Add($"{current} is missing");
         }
 
-        var best = backups.Select(f => (File: f, Document: Read(f, digests!, messages))).Where(c => c.Document is not null)
+        var best = backups.Select(f => (File: f, Document: Read(f, digests!, messages))).Where(c =>
+            c.Document is not null)
             .OrderByDescending(c => c.Document!.Version).ThenByDescending(c => Number(c.File)).FirstOrDefault();
         if (best.Document is not null)
         {
@@ -77,7 +85,8 @@ public sealed class CibStore
         return new CibLoad(best.Document, messages);
     }
 
-    /// <summary>Writes a CIB; returns when it is on the disk. Throws <see cref="IOException"/> where it cannot be.</summary>
+    /// <summary>Writes a CIB; returns when it is on the disk. Throws <see cref="IOException"/> where it cannot
+    /// be.</summary>
     public void Write(string xml)
     {
         byte[] content = Encoding.UTF8.GetBytes(xml);
@@ -87,7 +96,8 @@ public sealed class CibStore
         WriteSynced(signature + Temporary, Encoding.ASCII.GetBytes(Digest(content) + "\n"));
         if (File.Exists(current))
         {
-            string backup = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"cib-{NextNumber()}.raw"));
+            string backup = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture,
+                $"cib-{NextNumber()}.raw"));
             File.Move(current, backup, overwrite: true);
             if (File.Exists(signature))
             {

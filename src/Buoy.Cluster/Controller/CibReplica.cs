@@ -46,13 +46,15 @@ internal sealed class CibReplica(XElement root)
         // As ctime(3) writes it, which is what Pacemaker's tools read.
         var t = DateTimeOffset.FromUnixTimeSeconds(at);
         Root.SetAttributeValue("cib-last-written", t.ToString("ddd MMM ", CultureInfo.InvariantCulture)
-            + t.Day.ToString(CultureInfo.InvariantCulture).PadLeft(2) + t.ToString(" HH:mm:ss yyyy", CultureInfo.InvariantCulture));
+            + t.Day.ToString(CultureInfo.InvariantCulture).PadLeft(2) + t.ToString(" HH:mm:ss yyyy",
+                CultureInfo.InvariantCulture));
         Root.SetAttributeValue("update-origin", origin);
         Root.SetAttributeValue("update-client", client);
         Root.SetAttributeValue("update-user", user);
     }
 
-    /// <summary>Value of a cluster option: cib-bootstrap-options first, then the other sets in file order; null if not set.</summary>
+    /// <summary>Value of a cluster option: cib-bootstrap-options first, then the other sets in file order; null if not
+    /// set.</summary>
     public string? Option(string name) => Configuration.Element("crm_config")!.Elements("cluster_property_set")
         .OrderBy(s => (string?)s.Attribute("id") == "cib-bootstrap-options" ? 0 : 1)
         .SelectMany(s => s.Elements("nvpair"))
@@ -82,5 +84,6 @@ internal sealed class CibReplica(XElement root)
 
     private long Number(string name) => long.TryParse((string?)Root.Attribute(name), out long n) ? n : 0;
 
-    private void Set(string name, long value) => Root.SetAttributeValue(name, value.ToString(CultureInfo.InvariantCulture));
+    private void Set(string name, long value) => Root.SetAttributeValue(name,
+        value.ToString(CultureInfo.InvariantCulture));
 }

@@ -20,7 +20,8 @@ public sealed partial class ClusterController
         if (a.Expect is not null && a.Expect != $"{_cib.Version.AdminEpoch}.{_cib.Version.Epoch}")
         {
             Refuse(ControlStatus.OldData,
-                $"the CIB is at {_cib.Version.AdminEpoch}.{_cib.Version.Epoch}, not at {a.Expect}: someone else changed it meanwhile");
+                $"the CIB is at {_cib.Version.AdminEpoch}.{_cib.Version.Epoch}, not at {a.Expect}: "
+                + "someone else changed it meanwhile");
             return;
         }
 
@@ -64,6 +65,12 @@ public sealed partial class ClusterController
             return;
         }
 
+        if (_established)
+        {
+            // A configuration put in place of ours may know nothing of the nodes that are here.
+            EnsureBootstrapOptions();
+        }
+
         _cib.BumpEpoch(a.At, NameOf(a.Origin), a.Client, a.User);
         Log(LogTopic.Configuration, $"CIB {_cib.Version}: changed by {a.User} with {a.Client} on {NameOf(a.Origin)}");
         long sequence = Persist();
@@ -72,7 +79,7 @@ public sealed partial class ClusterController
             _unwritten.Add((sequence, a.RequestId));
         }
 
-        OpenRecord($"configuration changed by {a.Client} on {NameOf(a.Origin)}", _now.Ms, tentative: true);
+        OpenRecord($"configuration changed by {a.Client} on {NameOf(a.Origin)}", _now.ExactMs, tentative: true);
         AbortRun("the configuration changed");
         Changed();
 
@@ -88,7 +95,8 @@ public sealed partial class ClusterController
     }
 
     /// <summary>
-    /// Versions are the cluster's to write: those of the edit are put back, but a higher admin_epoch is meant. The live status
+    /// Versions are the cluster's to write: those of the edit are put back, but a higher admin_epoch is meant. The live
+    /// status
     /// stays where a whole CIB was put in its place.
     /// </summary>
     private XElement Settle(XElement next, bool whole)
@@ -246,7 +254,7 @@ public sealed partial class ClusterController
 
         StatusWriter.Attribute(node, "shutdown", s.At.ToString(CultureInfo.InvariantCulture));
         _cib.BumpUpdates();
-        OpenRecord($"{NameOf(s.NodeId)} asked to stop", _now.Ms, tentative: true);
+        OpenRecord($"{NameOf(s.NodeId)} asked to stop", _now.ExactMs, tentative: true);
         AbortRun($"{NameOf(s.NodeId)} wants to stop");
         Changed();
     }

@@ -17,7 +17,7 @@ public sealed partial class ClusterController
     private readonly List<FailoverRecord> _records = [];
     private OpenedRecord? _open;
 
-    private sealed record OpenedRecord(DateTimeOffset At, string Cause, long FirstSignMs, bool Tentative)
+    private sealed record OpenedRecord(DateTimeOffset At, string Cause, double FirstSignMs, bool Tentative)
     {
         public List<FailoverStep> Steps { get; } = [];
         public bool Scheduled { get; set; }
@@ -93,7 +93,8 @@ public sealed partial class ClusterController
             return;
         }
 
-        if (resource is not null && _cib.Status.Descendants("lrm_resource").All(x => !BelongsTo((string)x.Attribute("id")!, resource))
+        if (resource is not null && _cib.Status.Descendants("lrm_resource").All(x =>
+            !BelongsTo((string)x.Attribute("id")!, resource))
             && _cib.Configuration.Element("resources")!.Descendants().All(x => (string?)x.Attribute("id") != resource))
         {
             Refuse(id, ControlStatus.NoSuchObject, $"there is no resource '{resource}'");
@@ -187,7 +188,7 @@ public sealed partial class ClusterController
     /// <param name="cause">What happened.</param>
     /// <param name="firstSignMs">Monotonic ms of its first sign.</param>
     /// <param name="tentative">Forgotten again where nothing had to be done.</param>
-    private void OpenRecord(string cause, long firstSignMs, bool tentative)
+    private void OpenRecord(string cause, double firstSignMs, bool tentative)
     {
         if (_open is { Tentative: false } || (_open is not null && tentative))
         {
@@ -195,7 +196,8 @@ public sealed partial class ClusterController
             return;
         }
 
-        _open = new OpenedRecord(_now.Wall - TimeSpan.FromMilliseconds(Math.Max(0, _now.Ms - firstSignMs)), cause, firstSignMs, tentative);
+        _open = new OpenedRecord(_now.Wall - TimeSpan.FromMilliseconds(Math.Max(0, _now.ExactMs - firstSignMs)), cause,
+            firstSignMs, tentative);
     }
 
     private void Step(string what)
@@ -206,7 +208,7 @@ public sealed partial class ClusterController
         }
 
         _open.Scheduled |= what == "scheduled";
-        _open.Steps.Add(new FailoverStep(what, Math.Max(0, _now.Ms - _open.FirstSignMs)));
+        _open.Steps.Add(new FailoverStep(what, Math.Round(Math.Max(0, _now.ExactMs - _open.FirstSignMs), 1)));
     }
 
     private void CloseRecord()

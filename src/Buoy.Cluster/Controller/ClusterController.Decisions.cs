@@ -13,7 +13,8 @@ public sealed partial class ClusterController
     private const long ClusterDelayMs = 60_000;
 
     /// <summary>
-    /// The same transition this often, each time within <see cref="LoopWindowMs"/> of the one before, is a loop: a recovery that
+    /// The same transition this often, each time within <see cref="LoopWindowMs"/> of the one before, is a loop: a
+    /// recovery that
     /// is real takes its resource's stop and start, and the failure that follows it.
     /// </summary>
     private const int LoopLimit = 10;
@@ -88,7 +89,8 @@ public sealed partial class ClusterController
         }
 
         long recheck = Duration("cluster-recheck-interval", RecheckIntervalMs);
-        long due = t.RecheckBy is { } by ? (long)Math.Max(1, Math.Ceiling((by - _now.Wall).TotalMilliseconds)) : long.MaxValue;
+        long due = t.RecheckBy is { } by ? (long)Math.Max(1, Math.Ceiling((by - _now.Wall).TotalMilliseconds))
+            : long.MaxValue;
         SetDeadline(RecheckDeadline, _now.Ms + Math.Min(due, recheck > 0 ? recheck : RecheckIntervalMs));
         if (t.Synapses.Count == 0)
         {
@@ -118,7 +120,8 @@ public sealed partial class ClusterController
     private bool Loops(Transition t)
     {
         string signature = string.Join(' ', t.Synapses.Select(s => $"{s.Action.Key}@{s.Action.Node}"));
-        bool same = signature == _lastSignature && _now.Ms - _lastComputedMs < LoopWindowMs + (_holdUntilMs > 0 ? LongestBackOffMs : 0);
+        bool same = signature == _lastSignature && _now.Ms - _lastComputedMs < LoopWindowMs + (_holdUntilMs > 0
+            ? LongestBackOffMs : 0);
         _repeats = same ? _repeats + 1 : 0;
         _lastSignature = signature;
         _lastComputedMs = _now.Ms;
@@ -246,7 +249,8 @@ public sealed partial class ClusterController
         }
 
         bool done = CarryOut(a);
-        if (_dc == _options.NodeId && _run is { } run && run.Number == m.Transition && m.Uuid == _options.TransitionUuid)
+        if (_dc == _options.NodeId && _run is { } run && run.Number == m.Transition
+            && m.Uuid == _options.TransitionUuid)
         {
             if (done)
             {
@@ -271,7 +275,8 @@ public sealed partial class ClusterController
         {
             case "cancel":
                 string operation = a.Attributes.GetValueOrDefault("CRM_meta_operation", "monitor");
-                long interval = long.TryParse(a.Attributes.GetValueOrDefault("CRM_meta_interval"), out long n) ? n : a.IntervalMs;
+                long interval = long.TryParse(a.Attributes.GetValueOrDefault("CRM_meta_interval"), out long n) ? n
+                    : a.IntervalMs;
                 if (here)
                 {
                     _effects.Add(new CancelOperation(resource, operation, interval));
@@ -344,7 +349,8 @@ public sealed partial class ClusterController
         attributes.TryAdd("CRM_meta_on_node", _options.NodeName);
         attributes.TryAdd("CRM_meta_on_node_uuid", NodeKey(_options.NodeId));
         _effects.Add(new ExecuteOperation(call, new AgentRequest(
-            new AgentName(r.Class, r.Provider, r.Type), r.Id, a.Task, a.IntervalMs, a.TimeoutMs, a.TargetRc, attributes)));
+            new AgentName(r.Class, r.Provider, r.Type), r.Id, a.Task, a.IntervalMs, a.TimeoutMs, a.TargetRc,
+                attributes)));
     }
 
     private const string FeatureSet = Buoy.Cib.CibDocument.FeatureSet;
@@ -451,7 +457,7 @@ public sealed partial class ClusterController
         Log(failed && !probe ? LogTopic.OperationFailed : LogTopic.Operation, text);
         if (failed && !probe)
         {
-            OpenRecord($"{r.Resource.Id} {r.Task} on {r.Node}: {RcText(r)}", _now.Ms, tentative: true);
+            OpenRecord($"{r.Resource.Id} {r.Task} on {r.Node}: {RcText(r)}", _now.ExactMs, tentative: true);
         }
         else if (!probe && r.IntervalMs == 0)
         {

@@ -25,7 +25,8 @@ public sealed partial class ClusterController
 
     private Exchange? _sync;
 
-    /// <summary>What the DC said when the view was agreed on: members use its words where theirs could differ.</summary>
+    /// <summary>What the DC said when the view was agreed on: members use its words where theirs could
+    /// differ.</summary>
     private StateMessage? _dcState;
     private bool _resyncing;
     private StringBuilder? _resyncText;
@@ -33,7 +34,8 @@ public sealed partial class ClusterController
 
     private void OnView(ViewInstalled e)
     {
-        // What waited for an exchange that never ended is applied to what this node has; the next exchange levels the rest.
+        // What waited for an exchange that never ended is applied to what this node has; the next exchange levels the
+        // rest.
         DrainQueue();
         _resyncing = false;
         var view = e.View;
@@ -154,7 +156,8 @@ public sealed partial class ClusterController
             return;
         }
 
-        var best = x.States.OrderByDescending(s => s.Value.Version).ThenByDescending(s => s.Value.Established).ThenBy(s => s.Key).First();
+        var best = x.States.OrderByDescending(s => s.Value.Version).ThenByDescending(s => s.Value.Established)
+            .ThenBy(s => s.Key).First();
         bool differ = x.States.Values.Any(s => s.Digest != best.Value.Digest);
         if (differ && best.Key == _options.NodeId && !x.Sent)
         {
@@ -229,9 +232,10 @@ public sealed partial class ClusterController
             SetDeadline(StartupDeadline, Math.Max(_now.Ms, _firstEvent!.Value + StartupWindow()));
         }
 
-        Log(LogTopic.Membership,
-            $"view {view.RingId}: {string.Join(' ', _names.Values)}, DC {NameOf(_dc)}, {(dcState.Quorate ? "" : "no ")}quorum, "
-            + $"CIB {_cib.Version}{(_established ? wasEstablished ? "" : ", all known nodes are here" : ", waiting for others")}");
+        string waiting = !_established ? ", waiting for others" : wasEstablished ? "" : ", all known nodes are here";
+        string quorum = dcState.Quorate ? "quorum" : "no quorum";
+        Log(LogTopic.Membership, $"view {view.RingId}: {string.Join(' ', _names.Values)}, DC {NameOf(_dc)}, {quorum}, "
+            + $"CIB {_cib.Version}{waiting}");
         _sync = null;
         if (configurationChanged)
         {
@@ -305,7 +309,8 @@ public sealed partial class ClusterController
         return true;
     }
 
-    /// <summary>Nodes that the CIB or the DC's corosync.conf names are all here, and as many as votes are expected.</summary>
+    /// <summary>Nodes that the CIB or the DC's corosync.conf names are all here, and as many as votes are
+    /// expected.</summary>
     private bool AllKnownHere(StateMessage dcState)
     {
         var known = _cib.Configuration.Element("nodes")!.Elements("node")
@@ -349,8 +354,20 @@ public sealed partial class ClusterController
         Changed();
     }
 
-    /// <summary>What Pacemaker's controller writes into the configuration by itself: nodes and cib-bootstrap-options.</summary>
+    /// <summary>What Pacemaker's controller writes into the configuration by itself: nodes and
+    /// cib-bootstrap-options.</summary>
     private bool WriteBootstrapOptions(long at)
+    {
+        bool changed = EnsureBootstrapOptions();
+        if (changed)
+        {
+            _cib.BumpEpoch(at, NameOf(_dc), "crmd", "root");
+        }
+
+        return changed;
+    }
+
+    private bool EnsureBootstrapOptions()
     {
         bool changed = false;
         var nodes = _cib.Configuration.Element("nodes")!;
@@ -372,12 +389,7 @@ public sealed partial class ClusterController
         changed |= SetOption("have-watchdog", "false");
         changed |= SetOption("dc-version", _dcState!.DcVersion);
         changed |= SetOption("cluster-infrastructure", "corosync");
-        changed |= (_dcState.ClusterName.Length > 0 && SetOption("cluster-name", _dcState.ClusterName));
-        if (changed)
-        {
-            _cib.BumpEpoch(at, NameOf(_dc), "crmd", "root");
-        }
-
+        changed |= _dcState.ClusterName.Length > 0 && SetOption("cluster-name", _dcState.ClusterName);
         return changed;
     }
 
@@ -427,7 +439,8 @@ public sealed partial class ClusterController
         }
     }
 
-    /// <summary>A replica that differs asks the DC; messages wait until the whole CIB, as it was at the question, is here.</summary>
+    /// <summary>A replica that differs asks the DC; messages wait until the whole CIB, as it was at the question, is
+    /// here.</summary>
     private void OnResync(uint sender)
     {
         if (sender == _options.NodeId)

@@ -35,28 +35,34 @@ public sealed record ControllerOptions
     public string DcVersion { get; init; } = "0.1.0-buoy";
 
     /// <summary>
-    /// How long a node that just came up waits for the others, ms, before it schedules without them; dc-deadtime replaces it
+    /// How long a node that just came up waits for the others, ms, before it schedules without them; dc-deadtime
+    /// replaces it
     /// where the CIB sets it.
     /// </summary>
     public long StartupWindowMs { get; init; } = 2000;
 
-    /// <summary>How long an orderly stop may take, ms (shutdown-escalation replaces it where the CIB sets it).</summary>
+    /// <summary>How long an orderly stop may take, ms (shutdown-escalation replaces it where the CIB sets
+    /// it).</summary>
     public long ShutdownEscalationMs { get; init; } = 20 * 60_000;
 }
 
 /// <summary>
-/// The controller of one node: (event, now) in, effects out. It keeps a replica of the CIB that is the same on all members after
+/// The controller of one node: (event, now) in, effects out. It keeps a replica of the CIB that is the same on all
+/// members after
 /// the same messages, and on one of them, the DC, it drives the cluster to where the scheduler wants it.
 /// <code>
 ///            view                     all states, one CIB                  known nodes here, or window over
 ///  (start) --------> Syncing --------------------------------> Waiting --------------------------------> Serving
-///                       ^   messages wait in order                |  replicas change, nothing scheduled      |  DC schedules
+///                       ^   messages wait in order                |  replicas change, nothing scheduled      |  DC
+/// schedules
 ///                       +----------------------------------------+------------------ view -------------------+
 /// </code>
-/// 1. <b>View</b> (Sync): every member multicasts its <see cref="StateMessage"/>; the best CIB is multicast by its holder where any
+/// 1. <b>View</b> (Sync): every member multicasts its <see cref="StateMessage"/>; the best CIB is multicast by its
+/// holder where any
 ///    differs; each node is the authority for its own history; then every member applies the same node states.
 /// 2. <b>Change</b> (Changes): requests and results are messages; every member applies them in the same order.
-/// 3. <b>Decision</b> (Decisions): the DC runs the scheduler once per turn of the loop, sends actions, waits for results; what
+/// 3. <b>Decision</b> (Decisions): the DC runs the scheduler once per turn of the loop, sends actions, waits for
+/// results; what
 ///    arrives meanwhile aborts: nothing new is fired, what runs is waited for, then it decides anew.
 /// </summary>
 public sealed partial class ClusterController
@@ -311,7 +317,8 @@ public sealed partial class ClusterController
         }
     }
 
-    /// <summary>A duration of the CIB (Pacemaker Explained: number and unit, bare = seconds) in ms, or the default.</summary>
+    /// <summary>A duration of the CIB (Pacemaker Explained: number and unit, bare = seconds) in ms, or the
+    /// default.</summary>
     private long Duration(string option, long defaultMs)
     {
         string? text = _cib.Option(option)?.Trim();

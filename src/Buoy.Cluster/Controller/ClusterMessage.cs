@@ -43,7 +43,8 @@ public sealed record StateMessage : ClusterMessage
     /// <summary>Past the start-up window: it takes part in a cluster that schedules.</summary>
     public required bool Established { get; init; }
 
-    /// <summary>Its own <c>node_state</c>: each node is the authority for its operation history and transient attributes.</summary>
+    /// <summary>Its own <c>node_state</c>: each node is the authority for its operation history and transient
+    /// attributes.</summary>
     public string? NodeState { get; init; }
 
     /// <summary>Operations that it is running.</summary>
@@ -59,8 +60,10 @@ public sealed record StateMessage : ClusterMessage
 /// <param name="Action">What it is.</param>
 public sealed record InFlight(string TransitionKey, string Node, GraphAction Action);
 
-/// <summary>A whole CIB, in parts: to the members of a view that hold another, or to the one that asked (<see cref="For"/>).</summary>
-public sealed record CibMessage(ulong RingSeq, uint RingRep, uint? For, int Part, int Parts, string Text) : ClusterMessage;
+/// <summary>A whole CIB, in parts: to the members of a view that hold another, or to the one that asked (<see
+/// cref="For"/>).</summary>
+public sealed record CibMessage(ulong RingSeq, uint RingRep, uint? For, int Part, int Parts, string Text)
+    : ClusterMessage;
 
 /// <summary>The start-up window is over: schedule with those that are here.</summary>
 public sealed record EstablishMessage(long At) : ClusterMessage;
@@ -70,7 +73,8 @@ public sealed record QuorumMessage(bool Quorate) : ClusterMessage;
 
 /// <summary>A change of the CIB, asked for by a tool on <paramref name="Origin"/>.</summary>
 public sealed record ApplyMessage(
-    uint Origin, long RequestId, List<CibOperation> Operations, string? Expect, string Client, string User, long At) : ClusterMessage;
+    uint Origin, long RequestId, List<CibOperation> Operations, string? Expect, string Client, string User, long At)
+        : ClusterMessage;
 
 /// <summary>Forget failures and history of a resource (null = all) on a node (null = all).</summary>
 public sealed record CleanupMessage(uint Origin, long RequestId, string? Resource, string? Node) : ClusterMessage;
@@ -79,10 +83,12 @@ public sealed record CleanupMessage(uint Origin, long RequestId, string? Resourc
 public sealed record ShutdownMessage(uint NodeId, long At) : ClusterMessage;
 
 /// <summary>
-/// The DC's order to carry out an action of its transition. It only holds in the view in which it was given: what is delivered in
+/// The DC's order to carry out an action of its transition. It only holds in the view in which it was given: what is
+/// delivered in
 /// another one is carried out by nobody, and the DC of that view decides anew.
 /// </summary>
-public sealed record ActionMessage(ulong RingSeq, uint RingRep, string Uuid, int Transition, GraphAction Action, string Digest) : ClusterMessage
+public sealed record ActionMessage(ulong RingSeq, uint RingRep, string Uuid, int Transition, GraphAction Action,
+    string Digest) : ClusterMessage
 {
     /// <summary>As the history writes it.</summary>
     [JsonIgnore]
@@ -115,10 +121,12 @@ public sealed record ResultMessage : ClusterMessage
 }
 
 /// <summary>
-/// The DC found nothing left to do. <see cref="Applied"/> counts the messages of the view that it had handled; where the receiver
+/// The DC found nothing left to do. <see cref="Applied"/> counts the messages of the view that it had handled; where
+/// the receiver
 /// has handled as many, nothing came between, and version and digest must be equal.
 /// </summary>
-public sealed record IdleMessage(ulong RingSeq, uint RingRep, long Applied, CibVersion Version, string Digest) : ClusterMessage;
+public sealed record IdleMessage(ulong RingSeq, uint RingRep, long Applied, CibVersion Version, string Digest)
+    : ClusterMessage;
 
 /// <summary>The sender's replica differs: it asks the DC for the whole CIB.</summary>
 public sealed record ResyncMessage : ClusterMessage;
@@ -135,7 +143,8 @@ internal sealed partial class ClusterJson : JsonSerializerContext
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     });
 
-    public static byte[] Encode(ClusterMessage message) => JsonSerializer.SerializeToUtf8Bytes(message, Ring.ClusterMessage);
+    public static byte[] Encode(ClusterMessage message) => JsonSerializer.SerializeToUtf8Bytes(message,
+        Ring.ClusterMessage);
 
     /// <summary>Reads a message; null and a reason where it is none.</summary>
     public static ClusterMessage? Decode(ReadOnlySpan<byte> payload, out string? reason)

@@ -7,7 +7,12 @@ namespace Buoy.Cluster.Controller;
 /// <summary>The time at which an event is handled.</summary>
 /// <param name="Ms">Monotonic clock, ms: deadlines and durations.</param>
 /// <param name="Wall">Wall clock: what is written into the CIB.</param>
-public readonly record struct ControllerTime(long Ms, DateTimeOffset Wall);
+/// <param name="Micros">The monotonic clock again, finer, for the record of a failover; 0 = not known.</param>
+public readonly record struct ControllerTime(long Ms, DateTimeOffset Wall, long Micros = 0)
+{
+    /// <summary>Monotonic clock, ms, as fine as it is known.</summary>
+    public double ExactMs => Micros > 0 ? Micros / 1000.0 : Ms;
+}
 
 /// <summary>Something that happened to this node.</summary>
 public abstract record ControllerEvent;
@@ -21,7 +26,8 @@ public sealed record QuorumChanged(bool Quorate) : ControllerEvent;
 /// <summary>A message of the total order. The payload is only read during the call.</summary>
 public sealed record MessageDelivered(uint Sender, ReadOnlyMemory<byte> Payload) : ControllerEvent;
 
-/// <summary>An operation that <see cref="ExecuteOperation"/> began has a result (a recurring one may have many).</summary>
+/// <summary>An operation that <see cref="ExecuteOperation"/> began has a result (a recurring one may have
+/// many).</summary>
 public sealed record OperationEnded(long CallId, AgentResult Result) : ControllerEvent;
 
 /// <summary>A local tool asks; <see cref="AnswerControl"/> with the same id follows.</summary>
@@ -60,7 +66,8 @@ public sealed record CancelAllOperations(string ResourceId) : ControllerEffect;
 /// <summary>Answer a local tool.</summary>
 public sealed record AnswerControl(long RequestId, ControlResponse Response) : ControllerEffect;
 
-/// <summary>Wake the controller at this time of the monotonic clock, in place of any wake-up before; null = never.</summary>
+/// <summary>Wake the controller at this time of the monotonic clock, in place of any wake-up before; null =
+/// never.</summary>
 public sealed record WakeAt(long? Ms) : ControllerEffect;
 
 /// <summary>Hand over a <see cref="TurnEnded"/> when this turn of the loop is over.</summary>
@@ -75,7 +82,8 @@ public sealed record LeaveAndExit(int Status) : ControllerEffect;
 /// <summary>A line for the log: an id of the host's catalogue and its text.</summary>
 public sealed record LogRecord(LogTopic Topic, string Text) : ControllerEffect;
 
-/// <summary>What a log line of the controller is about; the host's catalogue gives each its stable id and level.</summary>
+/// <summary>What a log line of the controller is about; the host's catalogue gives each its stable id and
+/// level.</summary>
 public enum LogTopic
 {
     /// <summary>A view was installed and all its members hold the same CIB.</summary>

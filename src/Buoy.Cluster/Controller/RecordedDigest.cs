@@ -3,7 +3,8 @@ using Buoy.Scheduler;
 namespace Buoy.Cluster.Controller;
 
 /// <summary>
-/// <c>op-digest</c> of the history, taken of the attributes an action was sent out with: the parameters without meta attributes,
+/// <c>op-digest</c> of the history, taken of the attributes an action was sent out with: the parameters without meta
+/// attributes,
 /// but a recurring operation's timeout counts. The scheduler compares it with the configuration's.
 /// </summary>
 internal static class RecordedDigest

@@ -8,7 +8,8 @@ using Buoy.Cib;
 namespace Buoy.Cluster.Controller;
 
 /// <summary>
-/// Writes the status section as Pacemaker does (Pacemaker Explained, "Status"): node states, operation history, transient
+/// Writes the status section as Pacemaker does (Pacemaker Explained, "Status"): node states, operation history,
+/// transient
 /// attributes. Every method returns whether anything changed. Version numbers are the caller's.
 /// </summary>
 internal static class StatusWriter
@@ -36,10 +37,12 @@ internal static class StatusWriter
             return true;
         }
 
-        return Set(n, ("uname", uname), ("in_ccm", "true"), ("crmd", "online"), ("join", "member"), ("expected", "member"));
+        return Set(n, ("uname", uname), ("in_ccm", "true"), ("crmd", "online"), ("join", "member"),
+            ("expected", "member"));
     }
 
-    /// <summary>No member: its transient attributes end; its history stays until it comes back. <c>expected</c> stays too.</summary>
+    /// <summary>No member: its transient attributes end; its history stays until it comes back. <c>expected</c> stays
+    /// too.</summary>
     public static bool Gone(XElement node)
     {
         bool changed = Set(node, ("in_ccm", "false"), ("crmd", "offline"), ("join", "down"));
@@ -58,7 +61,8 @@ internal static class StatusWriter
     public static bool ExpectDown(XElement status, string uname) =>
         FindNodeByName(status, uname) is { } n && Set(n, ("expected", "down"));
 
-    /// <summary>Puts what a node says of itself (history, transient attributes) in the place of what is known of it.</summary>
+    /// <summary>Puts what a node says of itself (history, transient attributes) in the place of what is known of
+    /// it.</summary>
     public static bool Adopt(XElement node, XElement? own)
     {
         bool changed = false;
@@ -68,7 +72,8 @@ internal static class StatusWriter
             var now = own?.Element(part);
             if (now is null && part == "lrm")
             {
-                now = new XElement("lrm", new XAttribute("id", (string)node.Attribute("id")!), new XElement("lrm_resources"));
+                now = new XElement("lrm", new XAttribute("id", (string)node.Attribute("id")!),
+                    new XElement("lrm_resources"));
             }
 
             if (old is not null && now is not null && XNode.DeepEquals(old, now))
@@ -138,7 +143,8 @@ internal static class StatusWriter
         && (r.Status != OperationStatus.Done || r.Rc != r.TargetRc);
 
     /// <summary>
-    /// Records a result. A failed recurring operation only writes RSC_last_failure_0 and leaves its last good entry; a failed
+    /// Records a result. A failed recurring operation only writes RSC_last_failure_0 and leaves its last good entry; a
+    /// failed
     /// single one writes both; notifications and meta-data leave no trace.
     /// </summary>
     public static void Record(XElement node, ResultMessage r, string origin)
@@ -164,7 +170,8 @@ internal static class StatusWriter
     }
 
     /// <summary>
-    /// The fail count of a result, as Pacemaker's controller keeps it: recurring operations, promote and demote +1, stop INFINITY,
+    /// The fail count of a result, as Pacemaker's controller keeps it: recurring operations, promote and demote +1,
+    /// stop INFINITY,
     /// start INFINITY unless start-failure-is-fatal is false; probes never.
     /// </summary>
     public static bool CountFailure(XElement node, ResultMessage r, bool startFailureIsFatal)
@@ -200,7 +207,8 @@ internal static class StatusWriter
             return false;
         }
 
-        var gone = pairs.Elements("nvpair").Where(p => Counts((string?)p.Attribute("name"), resource, operation)).ToList();
+        var gone = pairs.Elements("nvpair").Where(p => Counts((string?)p.Attribute("name"), resource, operation))
+            .ToList();
         gone.ForEach(p => p.Remove());
         return gone.Count > 0;
     }
@@ -217,7 +225,8 @@ internal static class StatusWriter
     /// <summary>Forgets the history entry of a recurring operation.</summary>
     public static bool RemoveOperation(XElement node, string resource, string key)
     {
-        var entry = FindResource(node, resource)?.Elements("lrm_rsc_op").FirstOrDefault(o => (string?)o.Attribute("id") == key);
+        var entry = FindResource(node, resource)?.Elements("lrm_rsc_op").FirstOrDefault(o =>
+            (string?)o.Attribute("id") == key);
         entry?.Remove();
         return entry is not null;
     }
@@ -238,7 +247,8 @@ internal static class StatusWriter
         return b.ToString();
     }
 
-    /// <summary>A text without the characters that XML cannot hold, of bounded length: agents write what they like.</summary>
+    /// <summary>A text without the characters that XML cannot hold, of bounded length: agents write what they
+    /// like.</summary>
     public static string XmlText(string text)
     {
         const int Longest = 1024;
@@ -304,13 +314,15 @@ internal static class StatusWriter
     }
 
     /// <summary>
-    /// Results of one recurring operation share its call id, so their times say which is the newer: within one second the
+    /// Results of one recurring operation share its call id, so their times say which is the newer: within one second
+    /// the
     /// later result is dated a second on, or a failure right after the first success would count for nothing.
     /// </summary>
     private static long Changed(XElement resource, string id, ResultMessage r)
     {
         var others = resource.Elements("lrm_rsc_op")
-            .Where(o => r.IntervalMs > 0 && (string?)o.Attribute("id") != id && (long?)o.Attribute("call-id") == r.CallId)
+            .Where(o => r.IntervalMs > 0 && (string?)o.Attribute("id") != id
+                && (long?)o.Attribute("call-id") == r.CallId)
             .Select(o => (long?)o.Attribute("last-rc-change") + 1 ?? 0);
         return others.Append(r.Started).Max();
     }

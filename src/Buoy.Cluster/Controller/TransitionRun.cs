@@ -2,7 +2,8 @@ using Buoy.Scheduler;
 
 namespace Buoy.Cluster.Controller;
 
-/// <summary>A transition being carried out by the DC: which actions fired, are confirmed, failed, or wait for a result.</summary>
+/// <summary>A transition being carried out by the DC: which actions fired, are confirmed, failed, or wait for a
+/// result.</summary>
 internal sealed class TransitionRun
 {
     private readonly Dictionary<int, GraphAction> _waiting = [];
@@ -36,7 +37,8 @@ internal sealed class TransitionRun
 
     public void Abort(string why) => Aborted ??= why;
 
-    /// <summary>Takes the actions that may be fired now, marks them fired, confirms the pseudo ones and what they release.</summary>
+    /// <summary>Takes the actions that may be fired now, marks them fired, confirms the pseudo ones and what they
+    /// release.</summary>
     public List<GraphAction> Advance()
     {
         var actions = new List<GraphAction>();
@@ -46,7 +48,8 @@ internal sealed class TransitionRun
             again = false;
             foreach (var s in Fireable().ToList())
             {
-                if (_transition.BatchLimit > 0 && s.Action.Kind != ActionKind.Pseudo && _waiting.Count >= _transition.BatchLimit)
+                if (_transition.BatchLimit > 0 && s.Action.Kind != ActionKind.Pseudo
+                    && _waiting.Count >= _transition.BatchLimit)
                 {
                     continue;
                 }

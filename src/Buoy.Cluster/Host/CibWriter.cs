@@ -4,7 +4,8 @@ using Buoy.Linux;
 namespace Buoy.Cluster.Host;
 
 /// <summary>
-/// Writes CIBs on a thread of its own, so that the loop never waits for the disk. What came while a write ran is coalesced:
+/// Writes CIBs on a thread of its own, so that the loop never waits for the disk. What came while a write ran is
+/// coalesced:
 /// only the newest is written, and vouches for those before it.
 /// </summary>
 internal sealed class CibWriter : IDisposable

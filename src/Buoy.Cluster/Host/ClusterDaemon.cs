@@ -36,12 +36,14 @@ public sealed record ClusterDaemonOptions
     /// <summary>Called on the loop when the daemon listens (sd_notify).</summary>
     public Action? Ready { get; init; }
 
-    /// <summary>Called on the loop with corosync.conf's new state after a reload (to re-open log files and so on).</summary>
+    /// <summary>Called on the loop with corosync.conf's new state after a reload (to re-open log files and so
+    /// on).</summary>
     public Action? Reloaded { get; init; }
 }
 
 /// <summary>
-/// One node's cluster daemon: a loop that owns the engine, the controller, the executor and the control socket. Everything
+/// One node's cluster daemon: a loop that owns the engine, the controller, the executor and the control socket.
+/// Everything
 /// but the writing of the CIB happens on it.
 /// </summary>
 public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
@@ -69,7 +71,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
 
     /// <summary>Makes the daemon; nothing moves before <see cref="Run()"/>.</summary>
     public ClusterDaemon(
-        ClusterDaemonOptions options, EventLoop loop, IClusterEngine engine, IAgentExecutor executor, ISchedulerSeam scheduler)
+        ClusterDaemonOptions options, EventLoop loop, IClusterEngine engine, IAgentExecutor executor,
+            ISchedulerSeam scheduler)
     {
         _options = options;
         _log = options.Logger;
@@ -99,7 +102,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             StartupWindowMs = options.StartupWindowMs,
         });
         _writer = new CibWriter(store, loop, (sequence, error) => Feed(new CibPersisted(sequence, error)));
-        _control = new ControlServer(loop, Path.Combine(options.RunFolder, Path.GetFileName(ControlPaths.Socket)), OnRequest,
+        _control = new ControlServer(loop, Path.Combine(options.RunFolder, Path.GetFileName(ControlPaths.Socket)),
+            OnRequest,
             id => Feed(new ControlGone(id)), text => Log.Control(_log, text));
     }
 
@@ -107,7 +111,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     public ClusterController Controller => _controller;
 
     /// <summary>
-    /// Runs a daemon until it is stopped in order; the exit status of the process. Throws what engine, executor, socket or CIB
+    /// Runs a daemon until it is stopped in order; the exit status of the process. Throws what engine, executor, socket
+    /// or CIB
     /// folder throw when they cannot be had.
     /// </summary>
     public static int Run(
@@ -132,7 +137,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             OnSignal(PosixSignal.SIGHUP, () => Reload());
         }
 
-        Log.Started(_log, _engine.LocalNodeId, _engine.LocalNodeName, _engine.ClusterName, _controller.Version.ToString());
+        Log.Started(_log, _engine.LocalNodeId, _engine.LocalNodeName, _engine.ClusterName,
+            _controller.Version.ToString());
         _engine.Start(this);
         _options.Ready?.Invoke();
         _loop.Run();
@@ -150,7 +156,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     public void OnQuorum(bool quorate) => Feed(new QuorumChanged(quorate));
 
     /// <inheritdoc/>
-    public void OnMessage(uint sender, ReadOnlySpan<byte> payload) => Feed(new MessageDelivered(sender, payload.ToArray()));
+    public void OnMessage(uint sender, ReadOnlySpan<byte> payload) => Feed(new MessageDelivered(sender,
+        payload.ToArray()));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -165,7 +172,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         File.Delete(_pidFile);
     }
 
-    private void OnSignal(PosixSignal signal, Action action) => _signals.Add(PosixSignalRegistration.Create(signal, context =>
+    private void OnSignal(PosixSignal signal, Action action) => _signals.Add(PosixSignalRegistration.Create(signal,
+        context =>
     {
         context.Cancel = true;
         _loop.Post(() =>
@@ -175,7 +183,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         });
     }));
 
-    /// <summary>Hands events over one after another: an effect may cause the next event while it is carried out.</summary>
+    /// <summary>Hands events over one after another: an effect may cause the next event while it is carried
+    /// out.</summary>
     private void Feed(ControllerEvent e)
     {
         _events.Enqueue(e);
@@ -189,7 +198,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         {
             while (!_ending && _events.TryDequeue(out var next))
             {
-                foreach (var effect in _controller.Handle(next, new ControllerTime(EventLoop.Now, DateTimeOffset.UtcNow)))
+                foreach (var effect in _controller.Handle(next, Now()))
                 {
                     Carry(effect);
                 }
@@ -200,6 +209,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             _handling = false;
         }
     }
+
+    private static ControllerTime Now() => new(EventLoop.Now, DateTimeOffset.UtcNow, EventLoop.NowMicros);
 
     private void Carry(ControllerEffect effect)
     {
@@ -288,7 +299,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         }
 
         void Answer(string? error) => _control.Answer(id,
-            error is null ? new ControlResponse(ControlStatus.Ok) : new ControlResponse(ControlStatus.Error, "", error));
+            error is null ? new ControlResponse(ControlStatus.Ok) : new ControlResponse(ControlStatus.Error, "",
+                error));
     }
 
     private string? Reload()
@@ -327,7 +339,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             Quorum = s.Quorum,
             Flags = s.Flags,
             Members = [.. s.Nodes.Select(n =>
-                new MemberReport(n.NodeId, NameOf(n.NodeId, n.Name), n.Votes, n.Present, n.NodeId == _engine.LocalNodeId, n.Addresses))],
+                new MemberReport(n.NodeId, NameOf(n.NodeId, n.Name), n.Votes, n.Present,
+                    n.NodeId == _engine.LocalNodeId, n.Addresses))],
             Links = [.. s.Links.Select(l => new LinkReport(l.LinkId, s.Transport, l.Address,
                 [.. l.Peers.Select(p => new LinkPeerReport(p.NodeId, p.State))]))],
             Counters = s.Counters,
@@ -338,5 +351,6 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     private string NameOf(uint id, string? name) => !string.IsNullOrEmpty(name) && name != id.ToString()
         ? name
         : (string?)_controller.Cib.Descendants("node_state")
-            .FirstOrDefault(n => (string?)n.Attribute("id") == id.ToString())?.Attribute("uname") ?? name ?? id.ToString();
+            .FirstOrDefault(n => (string?)n.Attribute("id") == id.ToString())?.Attribute("uname") ?? name
+                ?? id.ToString();
 }

@@ -39,12 +39,14 @@ public sealed class ControlServer : IDisposable
         public bool Ended { get; set; }
     }
 
-    /// <summary>Listens at <paramref name="path"/> (mode 0660); a socket left there by a dead daemon is replaced.</summary>
+    /// <summary>Listens at <paramref name="path"/> (mode 0660); a socket left there by a dead daemon is
+    /// replaced.</summary>
     /// <param name="onRequest">A request and its id, to be answered with <see cref="Answer"/>.</param>
     /// <param name="onGone">The asker of a request went away before its answer.</param>
     /// <param name="onProblem">What was wrong with a client, for the log.</param>
     public ControlServer(
-        EventLoop loop, string path, Action<long, ControlRequest> onRequest, Action<long> onGone, Action<string> onProblem)
+        EventLoop loop, string path, Action<long, ControlRequest> onRequest, Action<long> onGone,
+            Action<string> onProblem)
     {
         _loop = loop;
         _path = path;
@@ -168,7 +170,8 @@ public sealed class ControlServer : IDisposable
             return;
         }
 
-        // While a request is under way only its connection's end is of interest; what is pipelined waits, within the bound.
+        // While a request is under way only its connection's end is of interest; what is pipelined waits, within the
+        // bound.
         if (c.Have + (long)n > ControlClient.MaxMessage + 4L)
         {
             Close(c, "more was sent than a message may hold");
@@ -234,7 +237,8 @@ public sealed class ControlServer : IDisposable
         c.Request = ++_lastRequest;
         _byRequest.Add(_lastRequest, c);
         // Arguments may be absent in the text.
-        _onRequest(_lastRequest, request.Arguments is null ? request with { Arguments = new Dictionary<string, string>() } : request);
+        _onRequest(_lastRequest, request.Arguments is null ? request with { Arguments = new Dictionary<string,
+            string>() } : request);
     }
 
     /// <summary>Sends what it can; false when the rest must wait or the client is gone.</summary>

@@ -4,10 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace Buoy.Cluster.Host;
 
 /// <summary>
-/// A logger that hands each message as one line to a writer: corosync.conf's <c>logging</c> section decides what the writer is
-/// (file, standard error, syslog), whether a time stands before it (<c>timestamp</c>), and the lowest level (<c>debug</c>).
+/// A logger that hands each message as one line to a writer: corosync.conf's <c>logging</c> section decides what the
+/// writer is
+/// (file, standard error, syslog), whether a time stands before it (<c>timestamp</c>), and the lowest level
+/// (<c>debug</c>).
 /// </summary>
-public sealed class LineLogger(Action<LogLevel, string> write, LogLevel lowest = LogLevel.Information, bool timestamp = true) : ILogger
+public sealed class LineLogger(Action<LogLevel, string> write, LogLevel lowest = LogLevel.Information,
+    bool timestamp = true) : ILogger
 {
     /// <inheritdoc/>
     public IDisposable? BeginScope<TState>(TState state)
@@ -18,7 +21,8 @@ public sealed class LineLogger(Action<LogLevel, string> write, LogLevel lowest =
 
     /// <inheritdoc/>
     public void Log<TState>(
-        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?,
+            string> formatter)
     {
         if (!IsEnabled(logLevel))
         {
