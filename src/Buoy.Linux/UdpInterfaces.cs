@@ -22,7 +22,8 @@ public static unsafe partial class UdpInterfaces
         {
             if (i->Address != null && i->Netmask != null && *(ushort*)i->Address == 2 && (i->Flags & 1) != 0)
             {
-                found.Add(new UdpInterface(Marshal.PtrToStringUTF8((nint)i->Name) ?? "", Read(i->Address), Read(i->Netmask)));
+                found.Add(new UdpInterface(Marshal.PtrToStringUTF8((nint)i->Name) ?? "", Read(i->Address),
+                    Read(i->Netmask)));
             }
         }
 

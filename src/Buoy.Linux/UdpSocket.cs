@@ -12,7 +12,9 @@ public readonly record struct UdpEndpoint(uint Address, ushort Port)
     public static string Dotted(uint a) => $"{a >> 24}.{(a >> 16) & 255}.{(a >> 8) & 255}.{a & 255}";
 }
 
-/// <summary>A non-blocking IPv4 UDP socket: no allocation and no exception on its data path, see udp(7) and ip(7).</summary>
+/// <summary>
+/// A non-blocking IPv4 UDP socket: no allocation and no exception on its data path, see udp(7) and ip(7).
+/// </summary>
 public sealed unsafe partial class UdpSocket : IDisposable
 {
     private const int EAgain = 11;
@@ -56,7 +58,9 @@ public sealed unsafe partial class UdpSocket : IDisposable
         Check(setsockopt(Fd, 0, 35, request, 8), "setsockopt IP_ADD_MEMBERSHIP");
     }
 
-    /// <summary>How this socket's multicasts leave: interface by its address, TTL, and whether this host gets them too.</summary>
+    /// <summary>
+    /// How this socket's multicasts leave: interface by its address, TTL, and whether this host gets them too.
+    /// </summary>
     public void SetMulticast(uint local, int ttl, bool loop)
     {
         uint address = Swap(local);
@@ -125,11 +129,13 @@ public sealed unsafe partial class UdpSocket : IDisposable
         }
     }
 
-    private void SetInt(int level, int option, int value) => Check(setsockopt(Fd, level, option, &value, 4), $"setsockopt {level}/{option}");
+    private void SetInt(int level, int option, int value) => Check(setsockopt(Fd, level, option, &value, 4),
+        $"setsockopt {level}/{option}");
 
     private static uint Swap(uint v) => System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(v);
 
-    private static int Check(int rc, string call) => rc >= 0 ? rc : throw new LinuxException(call, Marshal.GetLastPInvokeError());
+    private static int Check(int rc, string call) => rc >= 0 ? rc : throw new LinuxException(call,
+        Marshal.GetLastPInvokeError());
 
     [StructLayout(LayoutKind.Sequential)]
     private struct SockAddr
@@ -144,7 +150,8 @@ public sealed unsafe partial class UdpSocket : IDisposable
 
         public static SockAddr Of(UdpEndpoint e) => new()
         {
-            _family = 2, _port = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(e.Port), _address = Swap(e.Address), _zero = 0,
+            _family = 2, _port = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(e.Port),
+                _address = Swap(e.Address), _zero = 0,
         };
     }
 

@@ -9,7 +9,8 @@ public sealed class ConfigTests
 
     private static CorosyncConfig Parse(string text) => CorosyncConfig.Parse(text, "c.conf");
 
-    private static string Totem(string keys, string rest = Nodes) => "totem {\n version: 2\n cluster_name: c\n " + keys + "\n}\n" + rest;
+    private static string Totem(string keys, string rest = Nodes) =>
+        "totem {\n version: 2\n cluster_name: c\n " + keys + "\n}\n" + rest;
 
     [Fact]
     public void Load_OfTheSeedsMulticastFile_AsIntended()
@@ -34,7 +35,8 @@ public sealed class ConfigTests
         Assert.Equal(TransportKind.Multicast, c.Transport);
         Assert.Equal([(1u, "hapx-node01"), (2u, "hapx-node02")], c.Nodes.Select(n => (n.NodeId, n.Name)));
         Assert.True(c.Quorum.TwoNode);
-        Assert.Contains(c.Warnings, w => w.Contains("corosync-nodelist.conf:45: expected_votes: 1 is less", StringComparison.Ordinal));
+        Assert.Contains(c.Warnings, w => w.Contains("corosync-nodelist.conf:45: expected_votes: 1 is less",
+            StringComparison.Ordinal));
     }
 
     [Theory]
@@ -42,8 +44,10 @@ public sealed class ConfigTests
     [InlineData(3, "", 3650, 869, 685, 4380)]
     [InlineData(5, "", 4950, 1178, 932, 5940)]
     [InlineData(2, "token_retransmits_before_loss_const: 10", 3000, 294, 225, 3600)]
-    [InlineData(3, "token: 3000\n token_coefficient: 0\n token_retransmits_before_loss_const: 10", 3000, 294, 225, 3600)]
-    public void Parse_OfTimers_CorosyncsFormulas(int nodes, string keys, int token, int retransmit, int hold, int consensus)
+    [InlineData(3, "token: 3000\n token_coefficient: 0\n token_retransmits_before_loss_const: 10", 3000, 294, 225,
+        3600)]
+    public void Parse_OfTimers_CorosyncsFormulas(int nodes, string keys, int token, int retransmit, int hold,
+        int consensus)
     {
         string list = "nodelist {\n" + string.Concat(Enumerable.Range(1, nodes).Select(i =>
             $" node {{\n ring0_addr: 10.0.0.{i}\n nodeid: {i}\n }}\n")) + "}\n";
@@ -55,7 +59,8 @@ public sealed class ConfigTests
     [InlineData("no transport is knet", "", TransportKind.Knet)]
     [InlineData("udpu", "transport: udpu", TransportKind.Unicast)]
     [InlineData("udp", "transport: udp", TransportKind.Multicast)]
-    [InlineData("mcastaddr means multicast", "interface {\n bindnetaddr: 10.0.0.0\n mcastaddr: 239.1.1.1\n }", TransportKind.Multicast)]
+    [InlineData("mcastaddr means multicast", "interface {\n bindnetaddr: 10.0.0.0\n mcastaddr: 239.1.1.1\n }",
+        TransportKind.Multicast)]
     [InlineData("transport wins", "transport: udpu\n interface {\n mcastaddr: 239.1.1.1\n }", TransportKind.Unicast)]
     public void Parse_OfTransport_AsTheManual(string why, string keys, TransportKind expected)
     {
@@ -85,16 +90,19 @@ public sealed class ConfigTests
 
     [Theory]
     [InlineData("nodelist {\n node {\n nodeid: 1\n }\n}\n", "without ring0_addr")]
-    [InlineData("nodelist {\n node {\n ring0_addr: a\n nodeid: 1\n }\n node {\n ring0_addr: b\n nodeid: 1\n }\n}\n", "nodeid 1 a second time")]
+    [InlineData("nodelist {\n node {\n ring0_addr: a\n nodeid: 1\n }\n node {\n ring0_addr: b\n nodeid: 1\n }\n}\n",
+        "nodeid 1 a second time")]
     [InlineData("nodelist {\n node {\n ring0_addr: a\n }\n}\n", "a node without nodeid")]
     [InlineData("", "no node list")]
     [InlineData("nozzle {\n}\n" + Nodes, "section 'nozzle'")]
-    [InlineData("quorum {\n provider: corosync_votequorum\n two_node: 1\n expected_votes: 3\n}\n" + Nodes, "two_node with 3")]
+    [InlineData("quorum {\n provider: corosync_votequorum\n two_node: 1\n expected_votes: 3\n}\n" + Nodes,
+        "two_node with 3")]
     [InlineData("quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n auto_tie_breaker_node: x\n}\n" + Nodes, "node: x")]
     [InlineData(
         "quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n last_man_standing: 1\n expected_votes: 3\n}\n" + Nodes, "odd")]
     [InlineData("quorum {\n provider: corosync_votequorum\n allow_downscale: 1\n}\n" + Nodes, "allow_downscale")]
-    [InlineData("quorum {\n provider: corosync_votequorum\n device {\n model: net\n }\n}\n" + Nodes, "section 'device'")]
+    [InlineData("quorum {\n provider: corosync_votequorum\n device {\n model: net\n }\n}\n" + Nodes,
+        "section 'device'")]
     [InlineData("logging {\n to_logfile: yes\n}\n" + Nodes, "to_logfile without logfile")]
     [InlineData("quorum {\n", "the end of the file")]
     [InlineData("}\n", "'}' without a section")]
@@ -109,6 +117,7 @@ public sealed class ConfigTests
     public void Parse_OfKeysWithoutEffect_WarnsByName()
     {
         var c = Parse(Totem("rrp_mode: passive\n knet_mtu: 0"));
-        Assert.Equal(["c.conf:4: rrp_mode", "c.conf:5: knet_mtu"], c.Warnings.Select(w => w[..w.IndexOf(" has", StringComparison.Ordinal)]));
+        Assert.Equal(["c.conf:4: rrp_mode", "c.conf:5: knet_mtu"], c.Warnings.Select(w => w[..w.IndexOf(" has",
+            StringComparison.Ordinal)]));
     }
 }

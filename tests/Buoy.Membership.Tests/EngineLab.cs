@@ -5,7 +5,9 @@ using Buoy.Membership.Host;
 
 namespace Buoy.Tests;
 
-/// <summary>Ring engines of one process on one loop, over UDP on 127/8; each test has a port and a network of its own.</summary>
+/// <summary>
+/// Ring engines of one process on one loop, over UDP on 127/8; each test has a port and a network of its own.
+/// </summary>
 internal sealed class EngineLab : IDisposable
 {
     private static int _nextPort = 20000 + (Environment.ProcessId % 20000);
@@ -73,7 +75,8 @@ internal sealed class EngineLab : IDisposable
           }
         }
         nodelist {
-        {{string.Join("\n", Enumerable.Range(1, _nodes).Select(i => $"  node {{\n    ring0_addr: {Address(i)}\n    nodeid: {i}\n    name: n{i}\n  }}"))}}
+        {{string.Join("\n", Enumerable.Range(1, _nodes).Select(i =>
+            $"  node {{\n    ring0_addr: {Address(i)}\n    nodeid: {i}\n    name: n{i}\n  }}"))}}
         }
         quorum {
           provider: corosync_votequorum
@@ -106,7 +109,9 @@ internal sealed class EngineLab : IDisposable
         node.Engine.Dispose();
     }
 
-    /// <summary>Turns the loop until the condition holds; fails with the log after a limit that only a defect reaches.</summary>
+    /// <summary>
+    /// Turns the loop until the condition holds; fails with the log after a limit that only a defect reaches.
+    /// </summary>
     public void Until(Func<bool> condition, string what, int limit = 20_000)
     {
         long end = EventLoop.Now + limit;

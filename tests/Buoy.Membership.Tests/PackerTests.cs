@@ -33,7 +33,8 @@ public sealed class PackerTests
                 var assembler = new MessageAssembler();
                 foreach (byte[] contents in Drain(packer))
                 {
-                    Assert.True(contents.Length <= 500 && assembler.OnContents(1, contents, (_, _, m) => got.Add(m.ToArray())));
+                    Assert.True(contents.Length <= 500 && assembler.OnContents(1, contents, (_, _, m) =>
+                        got.Add(m.ToArray())));
                 }
 
                 return got.Count == messages.Length && got.Zip(messages).All(p => p.First.SequenceEqual(p.Second));

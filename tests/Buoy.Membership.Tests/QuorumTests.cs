@@ -13,7 +13,9 @@ public sealed class QuorumTests
 
         public VoteQuorum Node(int id) => _nodes[id]!;
 
-        /// <summary>"1,2 3": two partitions. Nodes not named are down; named ones that were down start. Returns "+-"-marks.</summary>
+        /// <summary>
+        /// "1,2 3": two partitions. Nodes not named are down; named ones that were down start. Returns "+-"-marks.
+        /// </summary>
         public string Partition(string text)
         {
             var parts = text.Split(' ').Select(p => p.Split(',').Select(int.Parse).ToArray()).ToArray();
@@ -88,7 +90,8 @@ public sealed class QuorumTests
     [InlineData("Q14", 4, "1,2,3,4 > 1,2 3,4", "+ --")]
     [InlineData("Q18", 4, "1,2,3,4 > 1,2,3", "+ -", 6)]
     [InlineData("Q21", 5, "1,2,3,4,5 > 1,2,3 4,5 > 1,2 3 4,5", "+ +- ---")]
-    public void Members_WithoutFeatures_AsVotequorum(string vector, int nodes, string events, string expected, int? votes = null)
+    public void Members_WithoutFeatures_AsVotequorum(string vector, int nodes, string events, string expected,
+        int? votes = null)
     {
         var cluster = new Cluster(Expect(votes ?? nodes), [.. Enumerable.Repeat(1, nodes)]);
         Assert.Equal((vector, expected), (vector, string.Join(' ', events.Split(" > ").Select(cluster.Partition))));
@@ -137,7 +140,8 @@ public sealed class QuorumTests
     public void Members_WithAutoTieBreaker_AsVotequorum(
         string vector, int nodes, string node, bool waitForAll, string events, string expected)
     {
-        var tie = new TieBreaker(node == "highest", node[0] is 'l' or 'h' ? [] : [.. node.Split(' ').Select(uint.Parse)]);
+        var tie = new TieBreaker(node == "highest", node[0] is 'l' or 'h'
+            ? [] : [.. node.Split(' ').Select(uint.Parse)]);
         var settings = Expect(nodes, waitForAll: waitForAll) with { AutoTieBreaker = tie };
         Assert.Equal((vector, expected), (vector, new Cluster(settings, [.. Enumerable.Repeat(1, nodes)]).Run(events)));
     }
@@ -146,7 +150,8 @@ public sealed class QuorumTests
     [InlineData("Q13", 3, false, "1,2,3 > 1,2 > ~ > 1,2,3 > 1,3 > ~ > 3", "+ + + + -")]
     [InlineData("Q19", 4, true, "1,2,3,4 > 1,2,3 > ~ > 1,2 > ~ > 1", "+ + + +")]
     [InlineData("Q24", 5, false, "1,2,3,4,5 > 1,2,3,4 > ~ > 1,2,3 > ~ > 1,2 > ~ > 1", "+ + + + -")]
-    public void Members_WithLastManStanding_AsVotequorum(string vector, int nodes, bool tie, string events, string expected)
+    public void Members_WithLastManStanding_AsVotequorum(string vector, int nodes, bool tie, string events,
+        string expected)
     {
         var settings = Expect(nodes, waitForAll: true) with
         {
@@ -207,6 +212,7 @@ public sealed class QuorumTests
         cluster.Partition("1,2");
         Assert.Equal(["2Node", "Quorate", "WaitForAll"], cluster.Node(1).Flags);
         Assert.Equal((2, 2, 2, 1),
-            (cluster.Node(1).ExpectedVotes, cluster.Node(1).HighestExpected, cluster.Node(1).TotalVotes, cluster.Node(1).Quorum));
+            (cluster.Node(1).ExpectedVotes, cluster.Node(1).HighestExpected, cluster.Node(1).TotalVotes,
+                cluster.Node(1).Quorum));
     }
 }

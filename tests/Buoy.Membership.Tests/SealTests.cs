@@ -12,7 +12,8 @@ public sealed class SealTests
     private static readonly CryptoSettings Aes256 = new(256, "sha256");
     private readonly byte[] _plain = new byte[65536];
 
-    private static DatagramSeal Seal(uint id, ulong incarnation, CryptoSettings? crypto = null, byte[]? key = null, string cluster = "c") =>
+    private static DatagramSeal Seal(uint id, ulong incarnation, CryptoSettings? crypto = null, byte[]? key = null,
+        string cluster = "c") =>
         new(crypto ?? Aes256, key ?? Key, cluster, id, incarnation, deadAfter: 1000);
 
     private static byte[] Sealed(DatagramSeal seal, byte[] message)
@@ -39,8 +40,10 @@ public sealed class SealTests
         Gen.Byte.Array[0, 3000].Sample(
             message =>
             {
-                string? drop = two.Open(0, Sealed(one, message), _plain, out uint sender, out ulong incarnation, out int length);
-                return drop is null && sender == 1 && incarnation == 10 && _plain.AsSpan(0, length).SequenceEqual(message);
+                string? drop = two.Open(0, Sealed(one, message), _plain, out uint sender, out ulong incarnation,
+                    out int length);
+                return drop is null && sender == 1 && incarnation == 10 && _plain.AsSpan(0,
+                    length).SequenceEqual(message);
             },
             iter: 50, threads: 1);
     }
@@ -160,7 +163,8 @@ public sealed class SealTests
     {
         var message = new CommitTokenMessage
         {
-            RingId = new(8, 1), Hop = 1, Members = [new(1, new(4, 1), 5, 5, false, true), new(2, default, 0, 0, false, false)],
+            RingId = new(8, 1), Hop = 1, Members = [new(1, new(4, 1), 5, 5, false, true), new(2, default, 0, 0, false,
+                false)],
         };
         byte[] buffer = new byte[MessageCodec.MaxSize(message)];
         int length = MessageCodec.Encode(message, buffer);

@@ -4,7 +4,8 @@ using Buoy.Membership.Totem;
 namespace Buoy.Simulation;
 
 /// <summary>
-/// The invariants of extended virtual synchrony over the histories of all nodes (E1 to E12 of the specification; E13 and E14
+/// The invariants of extended virtual synchrony over the histories of all nodes (E1 to E12 of the specification; E13
+/// and E14
 /// belong to the scenario, E15 is that no step throws). Returns the violations.
 /// </summary>
 internal sealed class InvariantChecker
@@ -79,7 +80,8 @@ internal sealed class InvariantChecker
                     seen = Math.Max(seen, d.Message.Seq);
                     break;
                 case Originated o:
-                    if (!_messages.TryAdd((o.Message.RingId, o.Message.Seq), new Message(o.Message, o.Message.RingId == ring ? seen : 0)))
+                    if (!_messages.TryAdd((o.Message.RingId, o.Message.Seq), new Message(o.Message,
+                        o.Message.RingId == ring ? seen : 0)))
                     {
                         Violation("E1", $"{o.Message.RingId} seq {o.Message.Seq} originated twice, by {node.Id} too");
                     }
@@ -125,7 +127,8 @@ internal sealed class InvariantChecker
 
                     if (!c.Change.Members.Contains(node.Id))
                     {
-                        Violation("E2", $"node {node.Id} is not in its configuration {c.Change.RingId} {c.Change.Members}");
+                        Violation("E2",
+                            $"node {node.Id} is not in its configuration {c.Change.RingId} {c.Change.Members}");
                     }
 
                     if (c.Change.RingId.Seq <= installed || c.Stored < c.Change.RingId.Seq)
@@ -153,7 +156,8 @@ internal sealed class InvariantChecker
                         return;
                     }
 
-                    if (!_messages.TryGetValue((m.RingId, m.Seq), out var sent) || !sent.Sent.Contents.AsSpan().SequenceEqual(m.Contents))
+                    if (!_messages.TryGetValue((m.RingId, m.Seq), out var sent)
+                        || !sent.Sent.Contents.AsSpan().SequenceEqual(m.Contents))
                     {
                         Violation("E4", $"node {node.Id} delivered {m.RingId}/{m.Seq} that nobody originated so");
                     }
@@ -245,11 +249,13 @@ internal sealed class InvariantChecker
             var there = _staysByRing[next.RingId].FirstOrDefault(s => s.Node == z);
             if (there is not null && (there.Previous == stay.Regular.RingId) != t.Members.Contains(z))
             {
-                Violation("E12", $"{t.ConfId} {t.Members} at {stay.Node}: {z} comes from {there.Previous}, not {stay.Regular.RingId}");
+                Violation("E12",
+                    $"{t.ConfId} {t.Members} at {stay.Node}: {z} comes from {there.Previous}, not {stay.Regular.RingId}");
             }
         }
 
-        if (!t.Left.Equals(stay.Regular.Members.Except(t.Members)) || !next.Joined.Equals(next.Members.Except(t.Members))
+        if (!t.Left.Equals(stay.Regular.Members.Except(t.Members))
+            || !next.Joined.Equals(next.Members.Except(t.Members))
             || !t.Members.IsSubsetOf(next.Members))
         {
             Violation("E12", $"{t.ConfId} at {stay.Node}: left {t.Left}, joined {next.Joined}");
@@ -259,14 +265,17 @@ internal sealed class InvariantChecker
     /// <summary>E6: who is in one transitional configuration delivered the same before it and in it.</summary>
     private void CheckTogether()
     {
-        foreach (var group in _stays.Where(s => s.Transitional is not null && s.Next is not null).GroupBy(s => s.Transitional!.ConfId))
+        foreach (var group in _stays.Where(s => s.Transitional is not null && s.Next is not null).GroupBy(s =>
+            s.Transitional!.ConfId))
         {
             var first = group.First();
             foreach (var other in group.Skip(1))
             {
-                if (!first.InRegular.SetEquals(other.InRegular) || !first.InTransitional.SetEquals(other.InTransitional))
+                if (!first.InRegular.SetEquals(other.InRegular)
+                    || !first.InTransitional.SetEquals(other.InTransitional))
                 {
-                    Violation("E6", $"{group.Key} after {first.Regular.RingId}: nodes {first.Node} and {other.Node} differ: "
+                    Violation("E6",
+                        $"{group.Key} after {first.Regular.RingId}: nodes {first.Node} and {other.Node} differ: "
                         + $"{first.InRegular.Count}+{first.InTransitional.Count} and {other.InRegular.Count}+{other.InTransitional.Count}");
                 }
             }

@@ -27,7 +27,8 @@ public sealed class ScenarioTests
     private static void Sound(Simulation s) => Assert.Empty(InvariantChecker.Check(s.Nodes));
 
     private static bool Rings(Simulation s, params uint[][] rings) => rings.All(ring => ring.All(id =>
-        s.Node(id).Core is { State: TotemState.Operational } c && c.Members.SequenceEqual(ring) && c.RingId == s.Node(ring[0]).Ring));
+        s.Node(id).Core is { State: TotemState.Operational } c && c.Members.SequenceEqual(ring)
+            && c.RingId == s.Node(ring[0]).Ring));
 
     private static void Split(Simulation s, params uint[][] sides)
     {
@@ -112,7 +113,8 @@ public sealed class ScenarioTests
             if (m is TokenMessage t && seq != 0 && t.Aru >= seq)
             {
                 visits[from] = visits.GetValueOrDefault(from) + 1;
-                Assert.True(visits[from] >= 2 || !s.Node(from).Log.OfType<Delivered>().Any(d => d.Message.Safe && d.Message.Seq == seq));
+                Assert.True(visits[from] >= 2 || !s.Node(from).Log.OfType<Delivered>().Any(d => d.Message.Safe
+                    && d.Message.Seq == seq));
             }
 
             return false;
@@ -139,7 +141,8 @@ public sealed class ScenarioTests
         s.SendFrom(s.Node(3), safe: false);
         Assert.True(s.RunUntil(() => s.Nodes.All(n => n.Log.OfType<Delivered>().Any(d => d.At >= sent)), 1000));
         Assert.True(cancels > 0);
-        Assert.All(s.Nodes, n => Assert.True(n.Log.OfType<Delivered>().First(d => d.At >= sent).At - sent <= 2 * 3 * 2));
+        Assert.All(s.Nodes, n => Assert.True(n.Log.OfType<Delivered>().First(d =>
+            d.At >= sent).At - sent <= 2 * 3 * 2));
     }
 
     [Fact]
@@ -237,7 +240,8 @@ public sealed class ScenarioTests
         var sides = (s.Node(1).Ring, s.Node(3).Ring);
         s.Heal();
         Assert.True(s.RunUntil(s.IsOneRing, 3000));
-        Assert.All(s.Nodes, n => Assert.Equal(n.Id <= 2 ? 2 : 3, Delivered(n, n.Id <= 2 ? sides.Item1 : sides.Item2).Count));
+        Assert.All(s.Nodes, n => Assert.Equal(n.Id <= 2 ? 2 : 3, Delivered(n, n.Id <= 2
+            ? sides.Item1 : sides.Item2).Count));
         Assert.Equal([1u, 2u], Changes(s.Node(1), apart).First(c => c.Transitional).Members);
         Assert.Equal([3u, 4u, 5u], Changes(s.Node(5), apart).First(c => c.Transitional).Members);
         Sound(s);
@@ -257,7 +261,8 @@ public sealed class ScenarioTests
         Assert.Single(Delivered(s.Node(3), ring));
         Assert.Empty(Delivered(s.Node(1), ring));
         var log = s.Node(3).Log;
-        Assert.True(log.FindIndex(e => e is Delivered) > log.FindLastIndex(e => e is Configured { Change.Transitional: true }));
+        Assert.True(log.FindIndex(e => e is Delivered) > log.FindLastIndex(e =>
+            e is Configured { Change.Transitional: true }));
         Sound(s);
     }
 
@@ -279,7 +284,8 @@ public sealed class ScenarioTests
         s.Run(8);
         s.Node(1).Crash(s.Now);
         Assert.True(s.RunUntil(() => Rings(s, [2, 3]), 3000));
-        var got = s.Node(3).Log.OfType<Delivered>().Where(d => d.Message.RingId == ring).Select(d => d.Message.SenderId).ToList();
+        var got = s.Node(3).Log.OfType<Delivered>().Where(d => d.Message.RingId == ring).Select(d =>
+            d.Message.SenderId).ToList();
         Assert.Equal([2u], got);
         Assert.Equal(Delivered(s.Node(2), ring), Delivered(s.Node(3), ring));
         Sound(s);
@@ -299,7 +305,8 @@ public sealed class ScenarioTests
             s.Run(3);
             s.Node(4).Crash(s.Now);
             int seen = 0;
-            s.Loses = (from, _, m) => s.Node(from).Core!.State is TotemState.Recovery && m is TokenMessage or RegularMessage
+            s.Loses = (from, _, m) => s.Node(from).Core!.State is TotemState.Recovery
+                && m is TokenMessage or RegularMessage
                 && ++seen is var n && n >= step && n < step + 40;
             s.RunUntil(() => seen > step + 40, 4000);
             s.Loses = null;

@@ -119,7 +119,8 @@ internal sealed class SimulatedNode(Simulation simulation, uint id)
                     simulation.Transmit(this, e.NodeId, e.Message);
                     break;
                 case Broadcast e:
-                    if (e.Message is RegularMessage { Encapsulated: null } m && m.SenderId == Id && _originated.Add((m.RingId, m.Seq)))
+                    if (e.Message is RegularMessage { Encapsulated: null } m && m.SenderId == Id
+                        && _originated.Add((m.RingId, m.Seq)))
                     {
                         Log.Add(new Originated(now, m));
                     }

@@ -10,7 +10,9 @@ internal sealed record Mutation
     /// <summary>A restarted node does not know its ring seq.</summary>
     public bool ForgetsDisk { get; init; }
 
-    /// <summary>One Join in this many carries an accusation drawn at random; 0 = none. Not a defect: safety must stand it.</summary>
+    /// <summary>
+    /// One Join in this many carries an accusation drawn at random; 0 = none. Not a defect: safety must stand it.
+    /// </summary>
     public int RandomAccusations { get; init; }
 
     /// <summary>Alters what is sent.</summary>
@@ -18,12 +20,14 @@ internal sealed record Mutation
 }
 
 /// <summary>
-/// A cluster of real cores on virtual time (ms), a lossy network and a script of faults, all from one seed. The network loses,
+/// A cluster of real cores on virtual time (ms), a lossy network and a script of faults, all from one seed. The
+/// network loses,
 /// repeats, delays and reorders datagrams; links break one way or both ways; nodes crash, pause, leave and restart.
 /// </summary>
 internal sealed class Simulation
 {
-    private readonly PriorityQueue<(uint To, uint From, ulong Incarnation, byte[] Datagram), (long At, long Order)> _network = new();
+    private readonly PriorityQueue<(uint To, uint From, ulong Incarnation, byte[] Datagram), (long At,
+        long Order)> _network = new();
     private readonly Dictionary<uint, SimulatedNode> _byId = [];
     private readonly HashSet<(uint From, uint To)> _cut = [];
     private long _order;
@@ -39,7 +43,8 @@ internal sealed class Simulation
         Parameters = new TotemParameters
         {
             Token = 300, TokenRetransmit = 60, Hold = 38, Join = 30, Consensus = 360, Merge = 100, FailRecvConst = 60,
-            SeqnoUnchangedConst = 5, MissCountConst = Random.Next(1, 6), SendJoin = Random.Next(2) * 10, SilenceRule = silenceRule,
+            SeqnoUnchangedConst = 5, MissCountConst = Random.Next(1, 6), SendJoin = Random.Next(2) * 10,
+                SilenceRule = silenceRule,
         };
         Allowed = Random.Next(2) == 0 ? null : NodeSet.Of(Enumerable.Range(1, nodes).Select(i => (uint)i));
         for (uint id = 1; id <= nodes; id++)
@@ -76,7 +81,8 @@ internal sealed class Simulation
     public void Transmit(SimulatedNode from, uint to, TotemMessage message)
     {
         message = Mutation.Alters?.Invoke(message) ?? message;
-        if (Mutation.RandomAccusations > 0 && message is JoinMessage join && Random.Next(Mutation.RandomAccusations) == 0)
+        if (Mutation.RandomAccusations > 0 && message is JoinMessage join
+            && Random.Next(Mutation.RandomAccusations) == 0)
         {
             uint accused = join.ProcSet[Random.Next(join.ProcSet.Count)];
             message = accused == join.SenderId ? join : join with { FailSet = join.FailSet.With(accused) };
@@ -182,7 +188,8 @@ internal sealed class Simulation
     public bool IsOneRing()
     {
         var live = _byId.Values.Where(n => n.Core is not null).ToList();
-        return live.TrueForAll(n => n.Core!.State is TotemState.Operational && n.Ring == live[0].Ring && n.Core.Members.Count == live.Count);
+        return live.TrueForAll(n => n.Core!.State is TotemState.Operational && n.Ring == live[0].Ring
+            && n.Core.Members.Count == live.Count);
     }
 
     // ── Faults ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,8 @@ public sealed class SweepTests(ITestOutputHelper output)
     {
         int[] seeds = Environment.GetEnvironmentVariable("BUOY_SEED") is { Length: > 0 } one
             ? [int.Parse(one)]
-            : [.. Enumerable.Range(int.TryParse(Environment.GetEnvironmentVariable("BUOY_SEED_FROM"), out int from) ? from : 1,
+            : [.. Enumerable.Range(int.TryParse(Environment.GetEnvironmentVariable("BUOY_SEED_FROM"), out int from)
+                ? from : 1,
                 int.TryParse(Environment.GetEnvironmentVariable("BUOY_SEEDS"), out int count) ? count : Seeds)];
         var failures = new System.Collections.Concurrent.ConcurrentBag<string>();
         long datagrams = 0;
@@ -34,7 +35,8 @@ public sealed class SweepTests(ITestOutputHelper output)
     [InlineData(30)]
     public void Sweep_WithAccusationsAtRandom_StaysSafe(int oneIn)
     {
-        var failures = Enumerable.Range(1, 25).Select(seed => RunSeed(seed, new Mutation { RandomAccusations = oneIn }, out _))
+        var failures = Enumerable.Range(1, 25).Select(seed => RunSeed(seed,
+            new Mutation { RandomAccusations = oneIn }, out _))
             .OfType<string>().ToList();
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }
@@ -62,7 +64,8 @@ public sealed class SweepTests(ITestOutputHelper output)
         ["a restarted node forgot its ring seq"] = new Mutation { ForgetsDisk = true },
         ["recovery exchanges nothing"] = new Mutation
         {
-            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e => e with { ReceivedFlag = true })] } : m,
+            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e =>
+                e with { ReceivedFlag = true })] } : m,
         },
         ["aru claims what members lack"] = new Mutation
         {
@@ -70,11 +73,13 @@ public sealed class SweepTests(ITestOutputHelper output)
         },
         ["what was delivered is not told"] = new Mutation
         {
-            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e => e with { HighDelivered = 0 })] } : m,
+            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e =>
+                e with { HighDelivered = 0 })] } : m,
         },
         ["members claim more than they hold"] = new Mutation
         {
-            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e => e with { OldAru = e.OldAru + 20 })] } : m,
+            Alters = m => m is CommitTokenMessage c ? c with { Members = [.. c.Members.Select(e =>
+                e with { OldAru = e.OldAru + 20 })] } : m,
         },
     };
 
@@ -89,7 +94,8 @@ public sealed class SweepTests(ITestOutputHelper output)
             for (int step = 0; step < 60; step++)
             {
                 simulation.Disturb();
-                simulation.Run(simulation.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ => simulation.Random.Next(900) });
+                simulation.Run(simulation.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ =>
+                    simulation.Random.Next(900) });
             }
 
             datagrams = simulation.Datagrams;
@@ -121,7 +127,8 @@ public sealed class SweepTests(ITestOutputHelper output)
         simulation.StartAll();
         if (!simulation.RunUntil(simulation.IsOneRing, (2 * TotemLimits.MergeBackoff) + 5000))
         {
-            return "E13: no common ring: " + string.Join(" ", simulation.Nodes.Select(n => $"{n.Id}:{n.Core!.State} {n.Ring} {n.Core.Members}"));
+            return "E13: no common ring: " + string.Join(" ", simulation.Nodes.Select(n =>
+                $"{n.Id}:{n.Core!.State} {n.Ring} {n.Core.Members}"));
         }
 
         foreach (var node in simulation.Nodes)
@@ -137,7 +144,8 @@ public sealed class SweepTests(ITestOutputHelper output)
             return "E14: the configuration changed without a fault";
         }
 
-        var counts = simulation.Nodes.Select(n => n.Log.OfType<Delivered>().Count(d => d.Message.RingId == ring)).Distinct().ToList();
+        var counts = simulation.Nodes.Select(n => n.Log.OfType<Delivered>().Count(d =>
+            d.Message.RingId == ring)).Distinct().ToList();
         return counts is [> 0] ? null : "E13: messages delivered on the last ring: " + string.Join(", ", counts);
     }
 

@@ -21,7 +21,9 @@ public sealed class ConfigSection(string name, int line)
     /// <summary>The last entry of a key, as Corosync lets later ones win; null where it is absent.</summary>
     public ConfigEntry? Find(string key) => Entries.FindLast(e => e.Key == key);
 
-    /// <summary>Reads the bracketed syntax: <c>name {</c>, <c>key: value</c>, <c>}</c>, comments, empty lines.</summary>
+    /// <summary>
+    /// Reads the bracketed syntax: <c>name {</c>, <c>key: value</c>, <c>}</c>, comments, empty lines.
+    /// </summary>
     public static ConfigSection Parse(string text, string file)
     {
         var root = new ConfigSection("", 0);

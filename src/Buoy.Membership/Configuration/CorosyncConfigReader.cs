@@ -13,12 +13,15 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
     private static readonly HashSet<string> TotemKeys =
     [
-        "version", "cluster_name", "config_version", "clear_node_high_bit", "crypto_model", "crypto_cipher", "crypto_hash",
-        "secauth", "keyfile", "link_mode", "netmtu", "transport", "ip_version", "token", "token_warning", "token_coefficient",
+        "version", "cluster_name", "config_version", "clear_node_high_bit", "crypto_model", "crypto_cipher",
+            "crypto_hash",
+        "secauth", "keyfile", "link_mode", "netmtu", "transport", "ip_version", "token", "token_warning",
+            "token_coefficient",
         "token_retransmit", "token_retransmits_before_loss_const", "hold", "join", "send_join", "consensus", "merge",
         "downcheck", "fail_recv_const", "seqno_unchanged_const", "heartbeat_failures_allowed", "max_network_delay",
         "window_size", "max_messages", "miss_count_const", "cancel_token_hold_on_retransmit", "block_unlisted_ips",
-        "knet_pmtud_interval", "knet_mtu", "knet_compression_model", "knet_compression_threshold", "knet_compression_level",
+        "knet_pmtud_interval", "knet_mtu", "knet_compression_model", "knet_compression_threshold",
+            "knet_compression_level",
         "nodeid", "rrp_mode", "threads", "key",
     ];
 
@@ -43,7 +46,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         var root = ConfigSection.Parse(text, file);
         if (root.Entries is [var stray, ..])
         {
-            throw Error(stray.Line, $"key '{stray.Key}' outside of any section", "totem, nodelist, quorum, logging or system");
+            throw Error(stray.Line, $"key '{stray.Key}' outside of any section",
+                "totem, nodelist, quorum, logging or system");
         }
 
         foreach (var section in root.Sections)
@@ -74,7 +78,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
         if (totem.Find("version") is not { Value: "2" })
         {
-            throw Error(totem.Find("version")?.Line ?? totem.Line, $"totem.version '{totem.Find("version")?.Value}'", "2");
+            throw Error(totem.Find("version")?.Line ?? totem.Line, $"totem.version '{totem.Find("version")?.Value}'",
+                "2");
         }
 
         if (totem.Find("key") is { } key)
@@ -173,7 +178,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         {
             if (iface.BindNetAddr is null && nodes.Count == 0)
             {
-                throw Error(line, "multicast without bindnetaddr and without a node list", "totem.interface.bindnetaddr");
+                throw Error(line, "multicast without bindnetaddr and without a node list",
+                    "totem.interface.bindnetaddr");
             }
 
             if (iface.McastAddr is null && totem.Find("cluster_name") is null)
@@ -183,7 +189,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         }
         else if (nodes.Count == 0)
         {
-            throw Error(line, "no node list", "nodelist { node { ring0_addr: ... nodeid: ... } }, or an interface with mcastaddr");
+            throw Error(line, "no node list",
+                "nodelist { node { ring0_addr: ... nodeid: ... } }, or an interface with mcastaddr");
         }
         else if (nodes.FirstOrDefault(n => n.NodeId == 0) is { } without)
         {
@@ -207,7 +214,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         {
             throw Error(
                 (totem.Find("token_retransmit") ?? totem.Find("token_retransmits_before_loss_const") ?? totem.Find("token"))!.Line,
-                $"token_retransmit of {retransmit} ms", "30 or more: a larger token or fewer token_retransmits_before_loss_const");
+                $"token_retransmit of {retransmit} ms",
+                    "30 or more: a larger token or fewer token_retransmits_before_loss_const");
         }
 
         int hold = Number(totem, "hold", (int)((retransmit * 0.8) - 10), 0);
@@ -225,7 +233,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
         if (consensus < token * 12L / 10)
         {
-            Warn(totem.Find("consensus")!.Line, $"consensus of {consensus} ms is less than 1.2 times token, {token * 12L / 10} ms");
+            Warn(totem.Find("consensus")!.Line,
+                $"consensus of {consensus} ms is less than 1.2 times token, {token * 12L / 10} ms");
         }
 
         return new TotemParameters
@@ -279,7 +288,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
                 bool address = entry.Key is ['r', 'i', 'n', 'g', >= '0' and <= '7', '_', 'a', 'd', 'd', 'r'];
                 if (!address && entry.Key is not ("nodeid" or "name" or "quorum_votes"))
                 {
-                    throw Error(entry.Line, $"key '{entry.Key}' in node", "ring0_addr to ring7_addr, nodeid, name, quorum_votes");
+                    throw Error(entry.Line, $"key '{entry.Key}' in node",
+                        "ring0_addr to ring7_addr, nodeid, name, quorum_votes");
                 }
 
                 if (address && entry.Key[4] != '0')
@@ -293,7 +303,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
                 throw Error(inner.Line, $"section '{inner.Name}' in node", "keys only");
             }
 
-            string ring0 = s.Find("ring0_addr")?.Value ?? throw Error(s.Line, "a node without ring0_addr", "ring0_addr");
+            string ring0 = s.Find("ring0_addr")?.Value ?? throw Error(s.Line, "a node without ring0_addr",
+                "ring0_addr");
             var node = new NodeSettings
             {
                 NodeId = s.Find("nodeid") is null ? 0 : (uint)Number(s, "nodeid", 0, 1),
@@ -376,14 +387,16 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
         if (twoNode && Math.Max(expected, listed) != 2)
         {
-            throw Error(s.Find("two_node")!.Line, $"two_node with {expected} expected votes", "two_node only with 2 expected votes");
+            throw Error(s.Find("two_node")!.Line, $"two_node with {expected} expected votes",
+                "two_node only with 2 expected votes");
         }
 
         bool waitForAll = Flag(s, "wait_for_all", twoNode);
         bool lastMan = Flag(s, "last_man_standing", false);
         if (lastMan && (nodes.Exists(n => n.Votes != 1) || twoNode))
         {
-            Warn(s.Find("last_man_standing")!.Line, "last_man_standing is off: it needs one vote per node and no two_node");
+            Warn(s.Find("last_man_standing")!.Line,
+                "last_man_standing is off: it needs one vote per node and no two_node");
             lastMan = false;
         }
 
@@ -391,11 +404,13 @@ internal sealed class CorosyncConfigReader(string text, string file)
         {
             if (lastMan)
             {
-                throw Error(s.Find("auto_tie_breaker")!.Line, "auto_tie_breaker and last_man_standing with odd expected votes",
+                throw Error(s.Find("auto_tie_breaker")!.Line,
+                    "auto_tie_breaker and last_man_standing with odd expected votes",
                     "wait_for_all: 1 with them");
             }
 
-            Warn(s.Find("auto_tie_breaker")!.Line, "auto_tie_breaker is off: expected votes are odd and wait_for_all is off");
+            Warn(s.Find("auto_tie_breaker")!.Line,
+                "auto_tie_breaker is off: expected votes are odd and wait_for_all is off");
             tie = null;
         }
 
@@ -424,9 +439,11 @@ internal sealed class CorosyncConfigReader(string text, string file)
             return new TieBreaker(node == "highest", []);
         }
 
-        var ids = node.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(t => uint.TryParse(t, out uint id) ? id : 0).ToList();
+        var ids = node.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(t => uint.TryParse(t, out uint id)
+            ? id : 0).ToList();
         return ids.Count > 0 && !ids.Contains(0) ? new TieBreaker(false, ids) : throw Error(
-            s.Find("auto_tie_breaker_node")!.Line, $"auto_tie_breaker_node: {node}", "lowest, highest or a list of node ids");
+            s.Find("auto_tie_breaker_node")!.Line, $"auto_tie_breaker_node: {node}",
+                "lowest, highest or a list of node ids");
     }
 
     private LoggingSettings ReadLogging(ConfigSection? s)
@@ -436,12 +453,14 @@ internal sealed class CorosyncConfigReader(string text, string file)
             return new LoggingSettings();
         }
 
-        Known(s, ["timestamp", "fileline", "function_name", "blackbox", "to_stderr", "to_logfile", "to_syslog", "logfile",
+        Known(s, ["timestamp", "fileline", "function_name", "blackbox", "to_stderr", "to_logfile", "to_syslog",
+            "logfile",
             "logfile_priority", "syslog_facility", "syslog_priority", "debug"], ["logger_subsys"]);
         var subsystems = new Dictionary<string, bool>(StringComparer.OrdinalIgnoreCase);
         foreach (var sub in s.Sections)
         {
-            string name = sub.Find("subsys")?.Value ?? throw Error(sub.Line, "logger_subsys without subsys", "subsys: NAME");
+            string name = sub.Find("subsys")?.Value ?? throw Error(sub.Line, "logger_subsys without subsys",
+                "subsys: NAME");
             subsystems[name] = Flag(sub, "debug", false);
         }
 
@@ -473,7 +492,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
     private ConfigSection? One(ConfigSection root, string name)
     {
         var all = root.Sections.FindAll(s => s.Name == name);
-        return all.Count <= 1 ? all.FirstOrDefault() : throw Error(all[1].Line, $"section '{name}' a second time", "one");
+        return all.Count <= 1 ? all.FirstOrDefault() : throw Error(all[1].Line, $"section '{name}' a second time",
+            "one");
     }
 
     private void Known(ConfigSection section, IReadOnlyCollection<string> keys, IReadOnlyCollection<string> sections)
@@ -481,7 +501,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         if (section.Entries.Find(e => !keys.Contains(e.Key)) is { } entry)
         {
             string near = keys.OrderBy(k => Distance(k, entry.Key)).FirstOrDefault() ?? "no keys";
-            throw Error(entry.Line, $"key '{entry.Key}' in {section.Name}", $"a key of corosync.conf(5), such as {near}");
+            throw Error(entry.Line, $"key '{entry.Key}' in {section.Name}",
+                $"a key of corosync.conf(5), such as {near}");
         }
 
         if (section.Sections.Find(s => !sections.Contains(s.Name)) is { } inner)
@@ -521,7 +542,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
         bool valid = IPAddress.TryParse(entry.Value, out var ip) && ip.AddressFamily == AddressFamily.InterNetwork
             && (ip.GetAddressBytes()[0] is >= 224 and <= 239) == multicast;
         return valid ? entry.Value : throw Error(
-            entry.Line, $"{key}: {entry.Value}", multicast ? "an IPv4 multicast address" : "an IPv4 address or network");
+            entry.Line, $"{key}: {entry.Value}", multicast
+                ? "an IPv4 multicast address" : "an IPv4 address or network");
     }
 
     private string OneOf(ConfigEntry entry, params string[] allowed) => allowed.Contains(entry.Value) ? entry.Value

@@ -6,7 +6,9 @@ namespace Buoy.Membership.Configuration;
 /// <summary>How datagrams travel.</summary>
 public enum TransportKind
 {
-    /// <summary>UDP multicast (udp; or an interface with mcastaddr and no transport, as version-2 files of old).</summary>
+    /// <summary>
+    /// UDP multicast (udp; or an interface with mcastaddr and no transport, as version-2 files of old).
+    /// </summary>
     Multicast,
 
     /// <summary>UDP unicast to the node list (udpu).</summary>
@@ -101,7 +103,9 @@ public sealed record CorosyncConfig
     /// <summary>For people: file:line: what is accepted but has no effect, or is doubtful.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
-    /// <summary>Reads a file. Throws <see cref="CorosyncConfigException"/>, or IOException where it cannot be read.</summary>
+    /// <summary>
+    /// Reads a file. Throws <see cref="CorosyncConfigException"/>, or IOException where it cannot be read.
+    /// </summary>
     public static CorosyncConfig Load(string path) => Parse(System.IO.File.ReadAllText(path), path);
 
     /// <summary>Reads a text; <paramref name="file"/> names it in messages.</summary>

@@ -9,7 +9,8 @@ namespace Buoy.Membership.Host;
 
 /// <summary>
 /// Our ring as a cluster engine: the pure core, its quorum, and their host. One turn: measure own lateness, feed every
-/// waiting datagram, then the deadlines; after each step its effects, in order. A view is given when every member of the new
+/// waiting datagram, then the deadlines; after each step its effects, in order. A view is given when every member of
+/// the new
 /// ring has said who it is (<see cref="SyncRecord"/>) on that ring.
 /// </summary>
 public sealed class RingEngine : IClusterEngine
@@ -84,7 +85,8 @@ public sealed class RingEngine : IClusterEngine
     }
 
     /// <summary>
-    /// Reads configuration and key. Nothing is sent before <see cref="Start"/>. Throws <see cref="CorosyncConfigException"/>
+    /// Reads configuration and key. Nothing is sent before <see cref="Start"/>. Throws <see
+    /// cref="CorosyncConfigException"/>
     /// for the configuration, IOException for a file that cannot be read or a key that is too short.
     /// </summary>
     public static RingEngine Create(EventLoop loop, RingOptions options) => new(loop, options);
@@ -102,7 +104,8 @@ public sealed class RingEngine : IClusterEngine
     public string ClusterName => _config.ClusterName;
 
     /// <inheritdoc/>
-    public IReadOnlyList<(uint NodeId, string Name)> ConfiguredNodes => [.. _config.Nodes.Select(n => (n.NodeId, n.Name))];
+    public IReadOnlyList<(uint NodeId, string Name)> ConfiguredNodes => [.. _config.Nodes.Select(n => (n.NodeId,
+        n.Name))];
 
     /// <inheritdoc/>
     public int TokenMs => _config.Totem.Token;
@@ -201,7 +204,8 @@ public sealed class RingEngine : IClusterEngine
 
         return null;
 
-        static (uint, string, string, int) Identity(NodeSettings n) => (n.NodeId, n.Name, string.Join(' ', n.Addresses), n.Votes);
+        static (uint, string, string, int) Identity(NodeSettings n) => (n.NodeId, n.Name, string.Join(' ',
+            n.Addresses), n.Votes);
     }
 
     /// <inheritdoc/>
@@ -229,7 +233,8 @@ public sealed class RingEngine : IClusterEngine
 
     /// <inheritdoc/>
     public EngineStatus Status => RingStatus.Of(
-        _config, _core, _quorum, _transport, _viewRecords, LocalNodeId, LocalNodeName, _counters, _packer?.Waiting ?? 0);
+        _config, _core, _quorum, _transport, _viewRecords, LocalNodeId, LocalNodeName, _counters,
+            _packer?.Waiting ?? 0);
 
     // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -286,7 +291,8 @@ public sealed class RingEngine : IClusterEngine
         NodeSet? allowed = _config.Nodes.Count > 0 && _config.Nodes.All(n => n.NodeId != 0)
             ? NodeSet.Of(_config.Nodes.Select(n => n.NodeId)) : null;
         _core = new TotemCore(
-            _config.Totem, LocalNodeId, _incarnation, _seqFile.Load(), _packer, RandomNumberGenerator.GetInt32, allowed);
+            _config.Totem, LocalNodeId, _incarnation, _seqFile.Load(), _packer, RandomNumberGenerator.GetInt32,
+                allowed);
         _transport.Check(_self);
         _core.Start(EventLoop.Now);
         Perform();
@@ -482,7 +488,8 @@ public sealed class RingEngine : IClusterEngine
         {
             _seqFile!.Store(seq);
         }
-        catch (Exception e) when ((e is IOException or UnauthorizedAccessException) && _core!.State is TotemState.Commit)
+        catch (Exception e) when ((e is IOException or UnauthorizedAccessException)
+            && _core!.State is TotemState.Commit)
         {
             _options.Log(true, $"{_seqFile!.Path}: {e.Message} No ring can be formed before the ring seq is stored.");
             _effects.Clear();
@@ -553,15 +560,18 @@ public sealed class RingEngine : IClusterEngine
         _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)]);
         _viewRecords = [.. _syncRecords.Values];
         ArmQuorumTimer();
-        var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name, joined[r.Quorum.NodeId])).ToList();
+        var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name,
+            joined[r.Quorum.NodeId])).ToList();
         var view = new ClusterView(
-            _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)], _quorum.Quorate,
+            _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)],
+                _quorum.Quorate,
             _syncFirstSign);
         _viewedRing = _syncRing;
         _viewed = _continuing = _syncMembers;
         _packer!.Open();
         _core!.OnMessageQueued(EventLoop.Now);
-        _options.Log(false, $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
+        _options.Log(false,
+            $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
             + $"{Ids(view.Came)}; votes {_quorum.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
             + $"{EventLoop.Now - _syncFirstSign} ms after the first sign");
         _sink!.OnView(view);

@@ -4,8 +4,10 @@ using System.Text;
 namespace Buoy.Membership.Host;
 
 /// <summary>
-/// The highest ring seq this node ever used, durably: <c>ringid_ID</c> in the state folder. Two slots are written in turn, in
-/// place, each with its check, so that a torn write leaves the other one and a store costs one fsync. A damaged file is an
+/// The highest ring seq this node ever used, durably: <c>ringid_ID</c> in the state folder. Two slots are written in
+/// turn, in
+/// place, each with its check, so that a torn write leaves the other one and a store costs one fsync. A damaged file
+/// is an
 /// error, not 0: a ring id would be used twice.
 /// </summary>
 public sealed class RingSeqFile(string folder, uint nodeId)
@@ -16,7 +18,9 @@ public sealed class RingSeqFile(string folder, uint nodeId)
     /// <summary>The file.</summary>
     public string Path { get; } = System.IO.Path.Combine(folder, $"ringid_{nodeId}");
 
-    /// <summary>What was stored; 0 where nothing was. Throws <see cref="IOException"/> for what cannot be used.</summary>
+    /// <summary>
+    /// What was stored; 0 where nothing was. Throws <see cref="IOException"/> for what cannot be used.
+    /// </summary>
     public ulong Load()
     {
         if (!File.Exists(Path))
@@ -28,7 +32,8 @@ public sealed class RingSeqFile(string folder, uint nodeId)
         ulong? highest = null;
         for (int i = 0; i < 2; i++)
         {
-            if (bytes.Length >= (i + 1) * SlotSize && Parse(bytes.AsSpan(i * SlotSize, SlotSize)) is { } seq && seq >= (highest ?? 0))
+            if (bytes.Length >= (i + 1) * SlotSize && Parse(bytes.AsSpan(i * SlotSize, SlotSize)) is { } seq
+                && seq >= (highest ?? 0))
             {
                 highest = seq;
                 _slot = 1 - i;
@@ -62,7 +67,8 @@ public sealed class RingSeqFile(string folder, uint nodeId)
     {
         string text = Encoding.ASCII.GetString(slot).TrimEnd();
         int space = text.IndexOf(' ');
-        return space > 0 && ulong.TryParse(text[..space], NumberStyles.None, CultureInfo.InvariantCulture, out ulong seq)
+        return space > 0 && ulong.TryParse(text[..space], NumberStyles.None, CultureInfo.InvariantCulture,
+            out ulong seq)
             && text == Line(seq) ? seq : null;
     }
 }

@@ -10,7 +10,8 @@ namespace Buoy.Membership.Host;
 internal static class RingStatus
 {
     public static EngineStatus Of(
-        CorosyncConfig config, TotemCore? core, VoteQuorum? quorum, UdpTransport transport, IReadOnlyList<SyncRecord> records,
+        CorosyncConfig config, TotemCore? core, VoteQuorum? quorum, UdpTransport transport,
+            IReadOnlyList<SyncRecord> records,
         uint self, string selfName, IReadOnlyDictionary<string, long> own, int waiting)
     {
         var nodes = new SortedDictionary<uint, (uint, string, int, bool, string[])>();
@@ -37,13 +38,15 @@ internal static class RingStatus
         var peers = new List<(uint, string)> { (self, "localhost") };
         if (core is not null)
         {
-            peers.AddRange(core.PeerStates(EventLoop.Now).Select(p => (p.NodeId, p.Reachable ? "connected" : "disconnected")));
+            peers.AddRange(core.PeerStates(EventLoop.Now).Select(p => (p.NodeId, p.Reachable
+                ? "connected" : "disconnected")));
         }
 
         peers.Sort();
         return new EngineStatus
         {
-            Transport = config.Transport switch { TransportKind.Multicast => "udp", TransportKind.Unicast => "udpu", _ => "knet" },
+            Transport = config.Transport switch { TransportKind.Multicast => "udp", TransportKind.Unicast => "udpu",
+                _ => "knet" },
             State = core?.State.ToString().ToLowerInvariant() ?? "waiting for an interface",
             RingId = core?.InstalledRingId ?? default,
             Quorate = quorum?.Quorate ?? false,

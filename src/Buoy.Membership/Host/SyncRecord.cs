@@ -4,7 +4,9 @@ using Buoy.Membership.Quorum;
 
 namespace Buoy.Membership.Host;
 
-/// <summary>What each member says of itself as its first message on a new ring; the view is given when all have.</summary>
+/// <summary>
+/// What each member says of itself as its first message on a new ring; the view is given when all have.
+/// </summary>
 /// <param name="RingId">The new ring.</param>
 /// <param name="ViewedRing">The ring of the member's last view; default where it had none.</param>
 /// <param name="Joined">Ring seq of the view in which it came in; 0 where it had none.</param>
@@ -52,8 +54,10 @@ internal sealed record SyncRecord(
     }
 
     /// <summary>
-    /// Since when each member is there: the group that carries on (quorate before all, then the largest, the oldest, the lowest
-    /// id) keeps what it had; everybody else comes in with this ring. The same on all members, computed from the same records.
+    /// Since when each member is there: the group that carries on (quorate before all, then the largest, the oldest,
+    /// the lowest
+    /// id) keeps what it had; everybody else comes in with this ring. The same on all members, computed from the same
+    /// records.
     /// </summary>
     public static Dictionary<uint, ulong> JoinedOf(RingId ring, IReadOnlyCollection<SyncRecord> records)
     {
@@ -61,7 +65,8 @@ internal sealed record SyncRecord(
             .OrderByDescending(g => g.Any(r => r.Quorum.Quorate)).ThenByDescending(g => g.Count())
             .ThenBy(g => g.Min(r => r.Joined)).ThenBy(g => g.Min(r => r.Quorum.NodeId)).FirstOrDefault();
         return records.ToDictionary(
-            r => r.Quorum.NodeId, r => main is not null && r.Joined != 0 && r.ViewedRing == main.Key ? r.Joined : ring.Seq);
+            r => r.Quorum.NodeId, r => main is not null && r.Joined != 0 && r.ViewedRing == main.Key
+                ? r.Joined : ring.Seq);
     }
 
     private static byte[] Text(string s)

@@ -32,10 +32,12 @@ public sealed record QuorumSettings
 public sealed record TieBreaker(bool Highest, IReadOnlyList<uint> List)
 {
     /// <summary>
-    /// Whether a half may carry on. Lowest and highest are taken over the membership when last quorate; of a list the first one
+    /// Whether a half may carry on. Lowest and highest are taken over the membership when last quorate; of a list the
+    /// first one
     /// present counts, unless one listed before it was in the membership before.
     /// </summary>
-    public bool Favours(IReadOnlyCollection<uint> present, IReadOnlyCollection<uint> before, IReadOnlyCollection<uint> lastQuorate)
+    public bool Favours(IReadOnlyCollection<uint> present, IReadOnlyCollection<uint> before,
+        IReadOnlyCollection<uint> lastQuorate)
     {
         if (List.Count == 0)
         {

@@ -7,12 +7,14 @@ public sealed record QuorumRecord(uint NodeId, int Votes, int ExpectedVotes, boo
 /// votequorum(5): votes are counted on each new ring, when the records of all members have come.
 /// <list type="number">
 /// <item>expected votes rise to the votes present; while not quorate, a quorate member's value is taken</item>
-/// <item>quorum = half of the highest expected votes (or of the votes present), plus one; it never falls by itself</item>
+/// <item>quorum = half of the highest expected votes (or of the votes present), plus one; it never falls by
+/// itself</item>
 /// <item>two_node with at most two members: quorum is 1</item>
 /// <item>wait_for_all: armed at start and whenever quorum is lost; armed, nothing less than all votes is quorate</item>
 /// </list>
 /// <list type="bullet">
-/// <item>auto_tie_breaker: exactly half is quorate, where the rest cannot have a majority and the tie-break favours it</item>
+/// <item>auto_tie_breaker: exactly half is quorate, where the rest cannot have a majority and the tie-break favours
+/// it</item>
 /// <item>last_man_standing: a window after a loss, a quorate rest takes its own number as expected votes</item>
 /// </list>
 /// allow_downscale and a device are refused by the configuration.
@@ -30,7 +32,8 @@ public sealed class VoteQuorum
 
     /// <summary>A node that has seen nobody yet.</summary>
     /// <param name="holdAloneUntil">
-    /// A node that just started and is alone is not quorate before this moment (ms), even where the settings allow it: the others
+    /// A node that just started and is alone is not quorate before this moment (ms), even where the settings allow it:
+    /// the others
     /// may be starting too, and nodes that meet a moment later must not have begun to serve on their own.
     /// </param>
     public VoteQuorum(QuorumSettings settings, uint myId, int votes, long holdAloneUntil = 0)
@@ -65,7 +68,9 @@ public sealed class VoteQuorum
     /// <summary>wait_for_all still waits.</summary>
     public bool WaitForAllArmed { get; private set; }
 
-    /// <summary>When <see cref="OnTimer"/> must be called, ms of the caller's clock; <see cref="long.MaxValue"/> = never.</summary>
+    /// <summary>
+    /// When <see cref="OnTimer"/> must be called, ms of the caller's clock; <see cref="long.MaxValue"/> = never.
+    /// </summary>
     public long Deadline => Math.Min(_windowEnd, _held ? _holdAloneUntil : long.MaxValue);
 
     /// <summary>As corosync-quorumtool shows them.</summary>
@@ -88,7 +93,8 @@ public sealed class VoteQuorum
         _present = members;
         _held = now < _holdAloneUntil && members.Count == 1;
         _holdAloneUntil = _held ? _holdAloneUntil : 0;
-        if (!Quorate && members.Where(m => m.NodeId != _myId && m.Quorate).OrderBy(m => m.NodeId).FirstOrDefault() is { } quorate)
+        if (!Quorate && members.Where(m => m.NodeId != _myId && m.Quorate).OrderBy(m =>
+            m.NodeId).FirstOrDefault() is { } quorate)
         {
             ExpectedVotes = quorate.ExpectedVotes;
         }
@@ -102,7 +108,9 @@ public sealed class VoteQuorum
         ArmLastManStanding(now);
     }
 
-    /// <summary>The hold of a fresh node is over, or last_man_standing's window: a quorate rest is all there is to expect.</summary>
+    /// <summary>
+    /// The hold of a fresh node is over, or last_man_standing's window: a quorate rest is all there is to expect.
+    /// </summary>
     public void OnTimer(long now)
     {
         if (_held && now >= _holdAloneUntil)
@@ -141,7 +149,8 @@ public sealed class VoteQuorum
     private bool TieIsMine()
     {
         uint[] present = [.. _present.Select(m => m.NodeId)];
-        return _settings.AutoTieBreaker is { } tie && TotalVotes == ExpectedVotes / 2 && _before.Length - present.Length < Quorum
+        return _settings.AutoTieBreaker is { } tie && TotalVotes == ExpectedVotes / 2
+            && _before.Length - present.Length < Quorum
             && tie.Favours(present, _before, _lastQuorate);
     }
 

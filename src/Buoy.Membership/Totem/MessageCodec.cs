@@ -153,7 +153,8 @@ public static class MessageCodec
     {
         var m = new TokenMessage
         {
-            RingId = r.Ring(), TokenSeq = r.U64(), Seq = r.U64(), Aru = r.U64(), AruId = r.U32(), RetransFlag = r.Flag(),
+            RingId = r.Ring(), TokenSeq = r.U64(), Seq = r.U64(), Aru = r.U64(), AruId = r.U32(),
+                RetransFlag = r.Flag(),
             Fcc = r.U32(), Backlog = r.U32(),
         };
         int n = r.Many(20);

@@ -1,6 +1,8 @@
 namespace Buoy.Membership.Totem;
 
-/// <summary>Finds messages that no correct member sends; they are dropped and counted under the reason returned.</summary>
+/// <summary>
+/// Finds messages that no correct member sends; they are dropped and counted under the reason returned.
+/// </summary>
 public static class MessageFaults
 {
     /// <summary>The drop reason, or null for a sound message.</summary>
@@ -8,11 +10,14 @@ public static class MessageFaults
     {
         JoinMessage m => OfJoin(m, from),
         CommitTokenMessage m => OfCommitToken(m, myId),
-        TokenMessage m => m.Rtr.Count > TotemLimits.RetransmitRequests ? "drop.token-limits" : m.Aru > m.Seq ? "drop.token-marks" : null,
-        RegularMessage m => m.Seq == 0 || m.SenderId == 0 || m.Contents.Length > TotemLimits.Contents ? "drop.regular-fields" : null,
+        TokenMessage m => m.Rtr.Count > TotemLimits.RetransmitRequests ? "drop.token-limits" : m.Aru > m.Seq
+            ? "drop.token-marks" : null,
+        RegularMessage m => m.Seq == 0 || m.SenderId == 0 || m.Contents.Length > TotemLimits.Contents
+            ? "drop.regular-fields" : null,
         MergeDetectMessage m => m.SenderId != from ? "drop.sender-mismatch" : null,
         HoldCancelMessage m => m.SenderId != from ? "drop.sender-mismatch" : null,
-        ProbeMessage m => m.SenderId != from ? "drop.sender-mismatch" : m.Echoes.Count > TotemLimits.Members ? "drop.probe-limits" : null,
+        ProbeMessage m => m.SenderId != from ? "drop.sender-mismatch" : m.Echoes.Count > TotemLimits.Members
+            ? "drop.probe-limits" : null,
         _ => "drop.unknown-type",
     };
 
@@ -41,7 +46,8 @@ public static class MessageFaults
 
         for (int i = 0; i < n; i++)
         {
-            if (m.Members[i].Id == 0 || (i > 0 && m.Members[i].Id <= m.Members[i - 1].Id) || (i < m.Hop && !m.Members[i].Filled))
+            if (m.Members[i].Id == 0 || (i > 0 && m.Members[i].Id <= m.Members[i - 1].Id) || (i < m.Hop
+                && !m.Members[i].Filled))
             {
                 return "drop.commit-token-members";
             }

@@ -4,7 +4,8 @@ namespace Buoy.Membership.Totem;
 
 /// <summary>
 /// Application messages above the ring: small ones share a datagram, large ones are cut. Contents are a row of pieces
-/// <c>[kind:1][flags:1][length:2][bytes]</c>; flags: 1 = first piece, 2 = last piece of its message. On an installation the
+/// <c>[kind:1][flags:1][length:2][bytes]</c>; flags: 1 = first piece, 2 = last piece of its message. On an
+/// installation the
 /// message cut in half begins anew, and only urgent messages (the synchronisation's) pass until <see cref="Open"/>.
 /// </summary>
 public sealed class MessagePacker(int maxContents) : OutgoingQueue
@@ -12,7 +13,9 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     /// <summary>Bytes of one application message; the seam's promise.</summary>
     public const int MaxMessage = 1 << 20;
 
-    /// <summary>Bytes waiting, beyond which the caller is told to try again: two of the largest messages and room.</summary>
+    /// <summary>
+    /// Bytes waiting, beyond which the caller is told to try again: two of the largest messages and room.
+    /// </summary>
     public const int MaxWaitingBytes = 8 << 20;
 
     /// <summary>Messages waiting, beyond which the caller is told to try again.</summary>
@@ -37,7 +40,8 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     {
         if (message.Length > MaxMessage)
         {
-            throw new ArgumentException($"a message of {message.Length} bytes is larger than {MaxMessage}", nameof(message));
+            throw new ArgumentException($"a message of {message.Length} bytes is larger than {MaxMessage}",
+                nameof(message));
         }
 
         if (_ordinary.Count >= MaxWaitingMessages || _waitingBytes + message.Length > MaxWaitingBytes)

@@ -2,7 +2,9 @@ using System.Collections;
 
 namespace Buoy.Membership.Totem;
 
-/// <summary>An immutable set of node ids, kept ascending: the protocol compares, joins and subtracts such sets all the time.</summary>
+/// <summary>
+/// An immutable set of node ids, kept ascending: the protocol compares, joins and subtracts such sets all the time.
+/// </summary>
 public sealed class NodeSet : IReadOnlyList<uint>, IEquatable<NodeSet>
 {
     /// <summary>The set without members.</summary>

@@ -1,6 +1,8 @@
 namespace Buoy.Membership.Totem;
 
-/// <summary>The messages of one ring as one node holds them, with its water marks. Sequence numbers start at 1.</summary>
+/// <summary>
+/// The messages of one ring as one node holds them, with its water marks. Sequence numbers start at 1.
+/// </summary>
 public sealed class RingLog(RingId id)
 {
     private readonly Dictionary<ulong, RegularMessage> _messages = [];

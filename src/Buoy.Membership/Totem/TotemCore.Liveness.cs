@@ -1,8 +1,10 @@
 namespace Buoy.Membership.Totem;
 
 /// <content>
-/// Probes, own lateness, and silence as an accusation (section 13 of the specification). Safety does not rest on fail sets
-/// being right: the original may accuse anybody whose timer happened to expire. What the rule changes is when: a node that
+/// Probes, own lateness, and silence as an accusation (section 13 of the specification). Safety does not rest on fail
+/// sets
+/// being right: the original may accuse anybody whose timer happened to expire. What the rule changes is when: a node
+/// that
 /// nobody heard for token is accused on entering Gather, instead of consensus ms later.
 /// </content>
 public sealed partial class TotemCore
@@ -180,7 +182,8 @@ public sealed partial class TotemCore
         NodeSet.Of(_peers.Where(p => now - p.Value.LastHeard < _parameters.Token).Select(p => p.Key));
 
     /// <summary>
-    /// Adds to the fail set everybody who was silent for token (S1, with S2 and S3 by the watch's start), whom no one else
+    /// Adds to the fail set everybody who was silent for token (S1, with S2 and S3 by the watch's start), whom no one
+    /// else
     /// who was asked heard (S4); all at once. True: the set grew. Arms the Silence timer for the next moment to look.
     /// </summary>
     private bool AccuseTheSilent(long now)

@@ -219,7 +219,9 @@ public sealed partial class TotemCore
         }
     }
 
-    /// <summary>The merge rule: remembers the Join and takes what may be taken of it. True: a set of mine grew.</summary>
+    /// <summary>
+    /// The merge rule: remembers the Join and takes what may be taken of it. True: a set of mine grew.
+    /// </summary>
     private bool Merge(JoinMessage join)
     {
         uint q = join.SenderId;
@@ -306,7 +308,8 @@ public sealed partial class TotemCore
     }
 
     /// <summary>
-    /// After an installation: who was wanted but did not come, or came and went within <see cref="TotemLimits.MergeBackoff"/>,
+    /// After an installation: who was wanted but did not come, or came and went within <see
+    /// cref="TotemLimits.MergeBackoff"/>,
     /// is left alone for a while, twice as long each time. A new incarnation begins with a clean record.
     /// </summary>
     private void SettleMerges(long now, NodeSet before)
@@ -363,7 +366,9 @@ public sealed partial class TotemCore
         EnterCommit(now, new CommitTokenMessage { RingId = _myRingId, Hop = 1, Members = [.. entries] }, proposal);
     }
 
-    /// <summary>An attempt that died twice of token loss is not repeated: somebody on the token's path must go.</summary>
+    /// <summary>
+    /// An attempt that died twice of token loss is not repeated: somebody on the token's path must go.
+    /// </summary>
     private void ExcludeByForce(long now, NodeSet proposal)
     {
         uint victim = proposal.MinBy(id => id == _myId ? _myRotationCount : _myLast[id].RotationCount);
@@ -402,7 +407,8 @@ public sealed partial class TotemCore
                 EnterRecovery(now, token);
                 break;
 
-            case TotemState.Recovery when token.RingId == _myRingId && me == 0 && token.Hop == 2 * n && !_regularTokenCreated:
+            case TotemState.Recovery when token.RingId == _myRingId && me == 0 && token.Hop == 2 * n
+                && !_regularTokenCreated:
                 _regularTokenCreated = true;
                 _toMyself.Enqueue(new TokenMessage { RingId = _myRingId });
                 break;

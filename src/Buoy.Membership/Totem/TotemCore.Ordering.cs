@@ -1,6 +1,7 @@
 namespace Buoy.Membership.Totem;
 
-/// <content>The token, ordering, delivery, flow control, retransmission, hold (sections 4 to 6 of the specification).</content>
+/// <content>The token, ordering, delivery, flow control, retransmission, hold (sections 4 to 6 of the
+/// specification).</content>
 public sealed partial class TotemCore
 {
     private ulong? _myTokenSeq;
@@ -86,7 +87,8 @@ public sealed partial class TotemCore
 
         // 4. Broadcast new messages.
         ulong seq = token.Seq;
-        while (sent < allowance && seq - token.Aru < TotemLimits.RetransmitWindow && Originate(seq + 1, recovering) is { } message)
+        while (sent < allowance && seq - token.Aru < TotemLimits.RetransmitWindow && Originate(seq + 1,
+            recovering) is { } message)
         {
             seq++;
             sent++;
@@ -299,7 +301,9 @@ public sealed partial class TotemCore
         }
     }
 
-    /// <summary>Only the representative holds. Alone there is nobody to wait for: it holds as soon as all is safe.</summary>
+    /// <summary>
+    /// Only the representative holds. Alone there is nobody to wait for: it holds as soon as all is safe.
+    /// </summary>
     private bool MayHold(bool retransmitting) =>
         _ring.Id.Rep == _myId && _outgoing.Count == 0
         && !(retransmitting && _parameters.CancelTokenHoldOnRetransmit)
@@ -337,7 +341,8 @@ public sealed partial class TotemCore
         {
             Send(commit.To, commit.Token);
         }
-        else if (_lastTokenSent is { } token && State is TotemState.Operational or TotemState.Recovery && _heldToken is null)
+        else if (_lastTokenSent is { } token && State is TotemState.Operational or TotemState.Recovery
+            && _heldToken is null)
         {
             _tokenOverdueSince ??= now;
             Send(Successor(State is TotemState.Recovery ? _myNewMemb : _myMemb, _myId), _lastTokenSent!);

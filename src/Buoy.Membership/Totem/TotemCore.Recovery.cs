@@ -74,7 +74,9 @@ public sealed partial class TotemCore
         }
     }
 
-    /// <summary>The flag protocol on each token; see the numbered steps of the specification's "Each token in Recovery".</summary>
+    /// <summary>
+    /// The flag protocol on each token; see the numbered steps of the specification's "Each token in Recovery".
+    /// </summary>
     private RecoveryVerdict ObserveRecoveryToken(bool flag, ulong seq, ulong aru)
     {
         // 1. Whoever has more raises the flag; only who raised it lowers it.
@@ -116,7 +118,9 @@ public sealed partial class TotemCore
         }
     }
 
-    /// <summary>One atomic step: old messages, transitional configuration, remaining old messages, regular configuration.</summary>
+    /// <summary>
+    /// One atomic step: old messages, transitional configuration, remaining old messages, regular configuration.
+    /// </summary>
     private void Install(long now)
     {
         // 1. What may be delivered in the old regular configuration.
@@ -129,7 +133,8 @@ public sealed partial class TotemCore
         // 2. Transitional configuration.
         var transitional = new RingId(_myRingId.Seq - 2, _myTransMemb.Lowest);
         Emit(new ConfigurationChange(
-            true, _old.Id, transitional, _old.HighDelivered, _myTransMemb, NodeSet.Empty, _myMemb.Except(_myTransMemb), _firstSign));
+            true, _old.Id, transitional, _old.HighDelivered, _myTransMemb, NodeSet.Empty,
+                _myMemb.Except(_myTransMemb), _firstSign));
 
         // 3. The rest: all up to the first gap; behind it only messages of originators that are bound by the exchange.
         bool gap = false;

@@ -1,8 +1,10 @@
 namespace Buoy.Membership.Totem;
 
 /// <summary>
-/// One processor of the Totem single-ring protocol (Amir, Moser, Melliar-Smith, Agarwal, Ciarfella, ACM TOCS 13(4), 1995;
-/// Agarwal's dissertation, 1994; names as there), as a pure state machine: events with the time go in, effects come out.
+/// One processor of the Totem single-ring protocol (Amir, Moser, Melliar-Smith, Agarwal, Ciarfella, ACM TOCS 13(4),
+/// 1995;
+/// Agarwal's dissertation, 1994; names as there), as a pure state machine: events with the time go in, effects come
+/// out.
 /// <code>
 ///             join / foreign / token loss / fail to receive
 ///  Operational ──────────────────────────────────────────▶ Gather ◀─────────┐
@@ -21,9 +23,12 @@ namespace Buoy.Membership.Totem;
 ///  Consensus      -                    accuse, Gather         -                   -
 ///  Silence        -                    accuse, Gather         -                   -
 /// </code>
-/// Deviations, with their reasons: token hold and miss_count_const (Corosync's: idle rings cost little; switches reorder);
-/// the ring seq is durable before the first commit token that carries it (no ring id is ever used twice, crashes included);
-/// silence is an accusation (a crash costs token, not 2.2 token; see TotemCore.Liveness.cs); probes of one datagram confirm
+/// Deviations, with their reasons: token hold and miss_count_const (Corosync's: idle rings cost little; switches
+/// reorder);
+/// the ring seq is durable before the first commit token that carries it (no ring id is ever used twice, crashes
+/// included);
+/// silence is an accusation (a crash costs token, not 2.2 token; see TotemCore.Liveness.cs); probes of one datagram
+/// confirm
 /// all round trips, and foreign traffic of peers that are not reachable both ways is dropped (no endless merging).
 /// </summary>
 public sealed partial class TotemCore
@@ -94,7 +99,9 @@ public sealed partial class TotemCore
     /// <summary>Messages and decisions counted by name.</summary>
     public IReadOnlyDictionary<string, long> Counters => _counters;
 
-    /// <summary>The next moment <see cref="OnTimers"/> must be called, ms; <see cref="long.MaxValue"/> = none.</summary>
+    /// <summary>
+    /// The next moment <see cref="OnTimers"/> must be called, ms; <see cref="long.MaxValue"/> = none.
+    /// </summary>
     public long NextDeadline => _stopped ? Never : _deadlines.Min();
 
     /// <summary>Takes the effects of the steps so far; the caller performs them in order.</summary>
@@ -109,7 +116,8 @@ public sealed partial class TotemCore
     }
 
     /// <summary>
-    /// Start: a singleton ring of its own, one above whatever was stored, then a Join that calls the others. A node never
+    /// Start: a singleton ring of its own, one above whatever was stored, then a Join that calls the others. A node
+    /// never
     /// resumes a ring it was in before a restart.
     /// </summary>
     public void Start(long now) => Step(() =>
@@ -225,7 +233,9 @@ public sealed partial class TotemCore
         }, now);
     }
 
-    /// <summary>The host could not make a ring seq durable: nothing of that attempt was sent; try again from Gather.</summary>
+    /// <summary>
+    /// The host could not make a ring seq durable: nothing of that attempt was sent; try again from Gather.
+    /// </summary>
     public void OnPersistFailed(long now)
     {
         Count("persist.failed");
@@ -299,7 +309,8 @@ public sealed partial class TotemCore
             case TotemTimer.SendJoin: EmitJoin(now); break;
             case TotemTimer.TokenLoss: OnTokenLossTimeout(now); break;
             case TotemTimer.TokenRetransmit: OnTokenRetransmitTimeout(now); break;
-            case TotemTimer.TokenWarning: Emit(new Note(true, "token late: " + _parameters.TokenWarningPercent + " % of token")); break;
+            case TotemTimer.TokenWarning: Emit(new Note(true,
+                "token late: " + _parameters.TokenWarningPercent + " % of token")); break;
             case TotemTimer.Hold: OnHoldTimeout(now); break;
             case TotemTimer.Merge: OnMergeTimeout(now); break;
             case TotemTimer.Join: OnJoinTimeout(now); break;

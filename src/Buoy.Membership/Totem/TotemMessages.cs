@@ -19,7 +19,9 @@ public abstract record TotemMessage
     public abstract TotemMessageType Type { get; }
 }
 
-/// <summary>An application message (or batch), or an old ring's message carried over the new one during recovery.</summary>
+/// <summary>
+/// An application message (or batch), or an old ring's message carried over the new one during recovery.
+/// </summary>
 public sealed record RegularMessage : TotemMessage
 {
     public override TotemMessageType Type => TotemMessageType.Regular;
@@ -98,7 +100,8 @@ public sealed record JoinMessage : TotemMessage
 }
 
 /// <summary>One member's part of a commit token, filled on the first rotation.</summary>
-public sealed record CommitEntry(uint Id, RingId OldRingId, ulong OldAru, ulong HighDelivered, bool ReceivedFlag, bool Filled);
+public sealed record CommitEntry(uint Id, RingId OldRingId, ulong OldAru, ulong HighDelivered, bool ReceivedFlag,
+    bool Filled);
 
 /// <summary>Visits the proposed members twice: to agree and collect, then to tell.</summary>
 public sealed record CommitTokenMessage : TotemMessage
@@ -129,7 +132,8 @@ public sealed record HoldCancelMessage(uint SenderId, RingId RingId) : TotemMess
 public readonly record struct ProbeEcho(uint NodeId, ulong Incarnation, ulong Number);
 
 /// <summary>
-/// A sign of life to everybody, sent by the core's own timer. One probe echoes the last number heard from every peer, so
+/// A sign of life to everybody, sent by the core's own timer. One probe echoes the last number heard from every peer,
+/// so
 /// that probes confirm each other's round trips and no separate replies are needed (fewer wake-ups on an idle ring).
 /// </summary>
 public sealed record ProbeMessage : TotemMessage

@@ -26,7 +26,8 @@ public static class TotemLimits
 }
 
 /// <summary>
-/// Timers (ms) and constants of totem {} in corosync.conf(5), already effective: the configuration room computes defaults.
+/// Timers (ms) and constants of totem {} in corosync.conf(5), already effective: the configuration room computes
+/// defaults.
 /// </summary>
 public sealed record TotemParameters
 {
@@ -49,12 +50,15 @@ public sealed record TotemParameters
     public bool SilenceRule { get; init; } = true;
 
     /// <summary>
-    /// Between probes, ms: eight or more fit into one token time-out. Not oftener than needed for that: probes are most of an
+    /// Between probes, ms: eight or more fit into one token time-out. Not oftener than needed for that: probes are
+    /// most of an
     /// idle ring's work, and detection counts from the last one heard, so that a longer interval makes it no slower.
     /// </summary>
     public int ProbeInterval => Math.Max(5, Math.Min(TokenRetransmit, Token / 8));
 
-    /// <summary>Probes name the sender's ring as MergeDetect does; where they are about as frequent it is not sent besides.</summary>
+    /// <summary>
+    /// Probes name the sender's ring as MergeDetect does; where they are about as frequent it is not sent besides.
+    /// </summary>
     public bool ProbesDetectMerges => ProbeInterval <= 2 * Merge;
 
     /// <summary>A tick later than this makes the node doubt itself rather than its peers, ms.</summary>

@@ -10,8 +10,10 @@ namespace Buoy.Membership.Transport;
 /// <code>
 /// magic:4 version:1 protection:1 zero:2 cluster:8 sender:4 incarnation:8 counter:8 | iv:16 | ciphertext | tag
 /// </code>
-/// Encrypt-then-MAC: AES-CBC with a random IV, HMAC over everything before the tag, compared in constant time; both keys
-/// derived from authkey and the cluster's name (HKDF). Then the sender's incarnation (a process start; newer ones replace
+/// Encrypt-then-MAC: AES-CBC with a random IV, HMAC over everything before the tag, compared in constant time; both
+/// keys
+/// derived from authkey and the cluster's name (HKDF). Then the sender's incarnation (a process start; newer ones
+/// replace
 /// older ones, older ones are dead) and its counter (each once) decide about freshness.
 /// </summary>
 public sealed class DatagramSeal : IDisposable
@@ -47,9 +49,11 @@ public sealed class DatagramSeal : IDisposable
 
     /// <summary>For one process of one node.</summary>
     /// <param name="authkey">Contents of the key file; empty without crypto.</param>
-    /// <param name="deadAfter">After so many ms of silence an incarnation that seems older may replace the known one.</param>
+    /// <param name="deadAfter">After so many ms of silence an incarnation that seems older may replace the known
+    /// one.</param>
     public DatagramSeal(
-        CryptoSettings crypto, ReadOnlySpan<byte> authkey, string cluster, uint myId, ulong myIncarnation, long deadAfter)
+        CryptoSettings crypto, ReadOnlySpan<byte> authkey, string cluster, uint myId, ulong myIncarnation,
+            long deadAfter)
     {
         _myId = myId;
         _myIncarnation = myIncarnation;
@@ -62,7 +66,8 @@ public sealed class DatagramSeal : IDisposable
 
         if (authkey.Length < MinKeySize)
         {
-            throw new ArgumentException($"the key has {authkey.Length} bytes; {MinKeySize} or more are needed", nameof(authkey));
+            throw new ArgumentException($"the key has {authkey.Length} bytes; {MinKeySize} or more are needed",
+                nameof(authkey));
         }
 
         HashAlgorithmName hash = crypto.Hash switch
@@ -81,7 +86,8 @@ public sealed class DatagramSeal : IDisposable
         if (crypto.KeyBits > 0)
         {
             _aes = Aes.Create();
-            _aes.Key = HKDF.DeriveKey(HashAlgorithmName.SHA256, key, crypto.KeyBits / 8, salt, "buoy ring encryption"u8.ToArray());
+            _aes.Key = HKDF.DeriveKey(HashAlgorithmName.SHA256, key, crypto.KeyBits / 8, salt,
+                "buoy ring encryption"u8.ToArray());
         }
 
         CryptographicOperations.ZeroMemory(key);
@@ -127,7 +133,9 @@ public sealed class DatagramSeal : IDisposable
         return length;
     }
 
-    /// <summary>Unwraps a datagram. Returns why it is dropped, or null and the message's length in <paramref name="plain"/>.</summary>
+    /// <summary>
+    /// Unwraps a datagram. Returns why it is dropped, or null and the message's length in <paramref name="plain"/>.
+    /// </summary>
     public string? Open(
         long now, ReadOnlySpan<byte> datagram, Span<byte> plain, out uint sender, out ulong incarnation, out int length)
     {

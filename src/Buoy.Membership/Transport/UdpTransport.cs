@@ -8,7 +8,8 @@ using Buoy.Membership.Configuration;
 namespace Buoy.Membership.Transport;
 
 /// <summary>
-/// Sockets and addresses of one node: multicast with unicast tokens, or unicast to the node list. A missing interface is no
+/// Sockets and addresses of one node: multicast with unicast tokens, or unicast to the node list. A missing interface
+/// is no
 /// error: the node is alone until it appears (<see cref="Check"/>, every downcheck ms).
 /// </summary>
 internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action<bool, string> log) : IDisposable
@@ -40,7 +41,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
     public Action? Readable { get; set; }
 
     /// <summary>The interface is there and every name is resolved: nothing to check until a send fails.</summary>
-    public bool Settled => _unicast is not null && !_suspect && _configured.Count >= config.Nodes.Count(n => n.NodeId != 0);
+    public bool Settled => _unicast is not null && !_suspect && _configured.Count >= config.Nodes.Count(n =>
+        n.NodeId != 0);
 
     /// <summary>Address the group has, or null with unicast.</summary>
     public string? Group => _multicast is null ? null : UdpEndpoint.Dotted(_group.Address);
@@ -51,7 +53,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         : _configured.TryGetValue(node, out var c) ? c : _learned.TryGetValue(node, out l) ? l : null;
 
     /// <summary>
-    /// Who this node is: the node of the list whose address is here, or whose name is this host's; without a list the id comes
+    /// Who this node is: the node of the list whose address is here, or whose name is this host's; without a list the
+    /// id comes
     /// from the IPv4 address. Id 0 while that cannot be told yet.
     /// </summary>
     public (uint NodeId, NodeSettings? Node) Identify(string hostName)
@@ -80,7 +83,9 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         return (IdOf(FindLocal(here, null)), null);
     }
 
-    /// <summary>Opens what can be opened, finds out what is gone, resolves names; cheap enough for every downcheck.</summary>
+    /// <summary>
+    /// Opens what can be opened, finds out what is gone, resolves names; cheap enough for every downcheck.
+    /// </summary>
     public void Check(NodeSettings? self)
     {
         ResolveLiterals();
@@ -112,7 +117,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
             OpenSockets(local);
             _lastFault = null;
             _lost = false;
-            log(false, $"{(_multicast is null ? "unicast" : "multicast to " + _group)} on {new UdpEndpoint(local, Port)}");
+            log(false,
+                $"{(_multicast is null ? "unicast" : "multicast to " + _group)} on {new UdpEndpoint(local, Port)}");
         }
         catch (LinuxException e)
         {
@@ -126,7 +132,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
 
     /// <summary>False for a datagram whose address no listed node has (block_unlisted_ips).</summary>
     public bool IsListed(UdpEndpoint from) =>
-        !config.BlockUnlistedIps || config.Transport is TransportKind.Multicast || _configured.Count < config.Nodes.Count
+        !config.BlockUnlistedIps || config.Transport is TransportKind.Multicast
+            || _configured.Count < config.Nodes.Count
         || _configured.ContainsValue(from);
 
     /// <summary>To one node; silently not at all where its address is unknown.</summary>
@@ -162,7 +169,8 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
     }
 
     /// <summary>
-    /// Hands every waiting datagram over. Multicasts first, and again before each unicast: what was sent before a token is fed
+    /// Hands every waiting datagram over. Multicasts first, and again before each unicast: what was sent before a
+    /// token is fed
     /// before the token.
     /// </summary>
     public void Drain(Action<ReadOnlyMemory<byte>, UdpEndpoint> feed)
@@ -222,7 +230,9 @@ internal sealed class UdpTransport(EventLoop loop, CorosyncConfig config, Action
         loop.Add(_multicast.Fd, PollEvents.Readable, _ => Readable?.Invoke());
     }
 
-    /// <summary>mcastaddr, else made of the cluster's name within 239.192/14 (man corosync.conf: cluster_name).</summary>
+    /// <summary>
+    /// mcastaddr, else made of the cluster's name within 239.192/14 (man corosync.conf: cluster_name).
+    /// </summary>
     private uint GroupAddress()
     {
         if (config.Interface.McastAddr is { } given)
