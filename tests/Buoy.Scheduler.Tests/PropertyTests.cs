@@ -37,9 +37,12 @@ public sealed partial class PropertyTests
                     }
                 }
 
-                return Scheduler.Compute(after, SmallCib.Now).Synapses.Count == 0;
+                Transition last = Scheduler.Compute(after, SmallCib.Now);
+                return last.Synapses.Count == 0
+                    ? true
+                    : throw new InvalidOperationException($"{string.Join('\n', last.Summary)}\n{cib}");
             },
-            iter: 300, print: c => c.ToString());
+            iter: 300);
 
     [Fact]
     public void Compute_SmallCibs_DecidesAsTheOriginalDoes()

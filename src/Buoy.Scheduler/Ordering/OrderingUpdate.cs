@@ -605,17 +605,23 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
     private void BlockStart(Resource dependent, Colocation c, PlannedAction because)
     {
         string task = c.DependentRole == ResourceRole.Promoted ? "promote" : "start";
-        foreach (Resource leaf in dependent.Leafs())
+        PlannedAction[] blocked =
+            [.. WithParts(dependent).SelectMany(r => r.Actions).Where(a => a.Task == task && a.Runnable)];
+        foreach (PlannedAction action in blocked)
         {
-            foreach (PlannedAction action in leaf.Actions.Where(a => a.Task == task && a.Runnable).ToArray())
-            {
-                action.Runnable = false;
-                action.GiveReason($"colocation with {because.Resource!.Id}");
-                BlockDependents(action);
-                AfterBlock(action);
-            }
+            action.Runnable = false;
+            action.GiveReason($"colocation with {because.Resource!.Id}");
+        }
+
+        foreach (PlannedAction action in blocked)
+        {
+            BlockDependents(action);
+            AfterBlock(action);
         }
     }
+
+    private static IEnumerable<Resource> WithParts(Resource resource) =>
+        resource.Children.SelectMany(WithParts).Prepend(resource);
 
     private void AfterBlock(PlannedAction action)
     {
