@@ -205,7 +205,7 @@ internal sealed class RaLevel(Crm crm) : Level(crm)
         {
             string depth = x.Depth is null ? "" : $" depth={x.Depth}";
             o.Write($"    {x.Name,-13}{depth} timeout={x.Timeout}{(x.Interval is null ? "" : $" interval={x.Interval}")}"
-                .Replace($"{x.Name,-13} ", $"{x.Name,-13} ", StringComparison.Ordinal) + "\n");
+                + "\n");
         }
 
         return true;
