@@ -76,7 +76,7 @@ internal static class ClusterCommand
                     Log = line => RingLog.Agent(
                         logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
                 }),
-                new SchedulerSeam());
+                new ClusterScheduler());
         }
         catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException or LinuxException
             or System.Net.Sockets.SocketException)
