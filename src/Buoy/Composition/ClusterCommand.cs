@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Buoy.Agents;
+using Buoy.Cluster.Controller;
 using Buoy.Cluster.Host;
 using Buoy.Linux;
 using Buoy.Membership.Configuration;
