@@ -125,6 +125,6 @@ internal static class ColocationLists
             return x.Clone.Promotable ? -1 : 1;
         }
 
-        return string.CompareOrdinal(a.Id, b.Id);
+        return string.CompareOrdinal(x.Id, y.Id);
     }
 }
