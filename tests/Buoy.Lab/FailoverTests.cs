@@ -34,10 +34,10 @@ public sealed class FailoverTests
         Assert.Equal(active, c.Holder());
         string failcount = c.World.Buoy(active, null, "crm", "resource", "failcount", "haproxy-resource", "show", active).Output;
         Assert.Contains("value=1", failcount);
-        Assert.Contains("haproxy-resource_monitor_20000", c.Status(active));
+        Assert.Contains("haproxy-resource 20s-interval monitor", c.Status(active));
         c.World.Buoy(active, null, "crm", "resource", "cleanup", "haproxy-resource").Require("cleanup");
         c.WaitIdle();
-        Assert.DoesNotContain("haproxy-resource_monitor_20000", c.Status(active));
+        Assert.DoesNotContain("haproxy-resource 20s-interval monitor", c.Status(active));
     }
 
     [Fact]
@@ -62,7 +62,7 @@ public sealed class FailoverTests
         c.WaitFor(() => c.World.Holders().Count == 1, "the address is back", 10_000);
         Assert.True(c.Client!.WaitUp(10_000), c.Logs());
         c.WaitIdle();
-        Assert.Contains("virtual-ip-resource_monitor_20000", c.Status(active));
+        Assert.Contains("virtual-ip-resource 20s-interval monitor", c.Status(active));
     }
 
     [Fact]

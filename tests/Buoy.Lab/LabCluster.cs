@@ -131,7 +131,7 @@ internal sealed class LabCluster : IDisposable
 
     /// <summary>Last lines of every running daemon, for messages.</summary>
     public string Logs() => string.Join('\n', World.Nodes.Where(World.IsUp).Select(n =>
-        $"--- {n}\n" + World.InNode(n, ["tail", "-n", "30", "/var/log/buoy.out"]).Output));
+        $"--- {n}\n" + World.InNode(n, ["sh", "-c", "tail -n 30 /var/log/corosync/corosync.log /var/log/buoy.out"]).Output));
 
     public void Dispose()
     {

@@ -47,8 +47,8 @@ public sealed class StartTests
     }
 
     [Theory]
-    [InlineData("truncated", "f=/var/lib/buoy/cib.xml; s=$(stat -c %s $f); truncate -s $((s / 2)) $f")]
-    [InlineData("altered", "sed -i 's/192.168.4.20/192.168.4.29/' /var/lib/buoy/cib.xml")]
+    [InlineData("truncated", "f=/var/lib/buoy/cib/cib.xml; s=$(stat -c %s $f); truncate -s $((s / 2)) $f")]
+    [InlineData("altered", "sed -i 's/192.168.4.20/192.168.4.29/' /var/lib/buoy/cib/cib.xml")]
     public void DamagedCibFile_OnOneNode_IsDetectedAndTheGoodOneUsed(string what, string damage)
     {
         using var c = LabCluster.Running();
@@ -64,7 +64,7 @@ public sealed class StartTests
         c.WaitFor(() => c.World.Holders().Count == 1, "the address is up");
         c.WaitIdle();
         Assert.Equal(shown, c.World.Buoy(c.First, null, "crm", "configure", "show").Output);
-        Assert.Contains("cib", c.World.InNode(c.First, ["cat", "/var/log/buoy.out"]).Output);
+        Assert.Contains("is not what was written", c.World.InNode(c.First, ["cat", "/var/log/corosync/corosync.log"]).Output);
     }
 
     [Fact]
@@ -97,7 +97,7 @@ public sealed class StartTests
         c.StartServers();
         c.StartDaemons();
         c.Configure(files.ClusterCrm);
-        c.WaitFor(() => c.Status(c.First).Contains("haproxy-resource_start_0", StringComparison.Ordinal), "the failed start is shown");
+        c.WaitFor(() => c.Status(c.First).Contains("haproxy-resource start", StringComparison.Ordinal), "the failed start is shown");
         c.WaitIdle();
         Assert.Contains("balanse", c.Status(c.First));
     }

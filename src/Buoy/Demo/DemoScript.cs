@@ -302,7 +302,7 @@ internal sealed class DemoScript : IDisposable
         foreach (string node in World.Nodes.Where(World.IsUp))
         {
             Console.Error.WriteLine($"--- last lines of {node}'s daemon");
-            Console.Error.WriteLine(World.InNode(node, ["tail", "-n", "25", "/var/log/buoy.out"]).Output);
+            Console.Error.WriteLine(World.InNode(node, ["sh", "-c", "tail -n 25 /var/log/corosync/corosync.log /var/log/buoy.out"]).Output);
         }
     }
 
