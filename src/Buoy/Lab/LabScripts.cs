@@ -67,10 +67,21 @@ internal static class LabScripts
         mount --make-rprivate /
         hostname "$1"
         d=/run/lab/nodes/$1
-        for t in etc var; do
-          mkdir -p "$d/$t" "$d/$t.work"
-          mount -t overlay -o "lowerdir=/$t,upperdir=$d/$t,workdir=$d/$t.work" "lab-$t" "/$t"
-        done
+        if [ -n "${LAB_ONE_USER:-}" ]; then
+          # One user only: what belongs to others cannot be written, not even in an overlay. The node gets copies.
+          if [ ! -e "$d/etc" ]; then
+            mkdir -p "$d/etc" "$d/var/lib" "$d/var/log" "$d/var/tmp" "$d/var/cache"
+            cp -r /etc/. "$d/etc/" 2>/dev/null || true
+            rm -rf "$d/etc/haproxy" "$d/etc/corosync"
+            ln -s /run "$d/var/run"
+          fi
+          for t in etc var; do mount --bind "$d/$t" "/$t"; done
+        else
+          for t in etc var; do
+            mkdir -p "$d/$t" "$d/$t.work"
+            mount -t overlay -o "lowerdir=/$t,upperdir=$d/$t,workdir=$d/$t.work" "lab-$t" "/$t"
+          done
+        fi
         dev="$d/dev"; mkdir -p "$dev"; mount -t tmpfs -o mode=0755 lab-dev "$dev"
         for f in null zero full random urandom tty; do touch "$dev/$f"; mount --bind "/dev/$f" "$dev/$f"; done
         mkdir -p "$dev/shm" "$dev/pts"; mount -t tmpfs -o mode=1777 lab-shm "$dev/shm"
