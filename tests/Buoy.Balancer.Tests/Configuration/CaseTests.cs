@@ -34,11 +34,14 @@ public sealed class CaseTests
         Assert.Equal(File.ReadAllText(expected), said);
     }
 
+    /// <summary>The cases in which we must agree with the original.</summary>
+    public static TheoryData<string> CommonCases() =>
+        [.. Cases().Select(c => c.Data).Where(name => !name.StartsWith("ours-", StringComparison.Ordinal))];
+
     [Theory]
-    [MemberData(nameof(Cases))]
+    [MemberData(nameof(CommonCases))]
     public void Load_OfCaseFile_SaysWhatTheOriginalSays(string name)
     {
-        Assert.SkipWhen(name.StartsWith("ours-", StringComparison.Ordinal), "the original supports what we refuse here");
         string path = Path.Combine(ConfigurationCase.Folder, name + ".cfg");
         Assert.Equal(ConfigurationCase.Original(path), ConfigurationCase.Ours(path));
     }
