@@ -50,7 +50,7 @@ internal static class ResourceQueries
                 continue;
             }
 
-            output.Write($"{StatusPrinter.Line(r, nodes: false)}: {o.Key} (node={o.Node}, call={o.CallId}, rc={o.Rc}, "
+            output.Write($"{StatusPrinter.Line(r)}: {o.Key} (node={o.Node}, call={o.CallId}, rc={o.Rc}, "
                 + $"last-rc-change='{CibDocument.CTime(o.LastChange)}', exec={o.ExecTime}ms): {StatusPrinter.OpStatus(o.OpStatus)}\n");
         }
     }

@@ -36,7 +36,7 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
     public bool CheckWhole()
     {
         var problems = new List<string>();
-        bool fencing = !CibStatusView.IsFalse(cib.Property("stonith-enabled") ?? "true");
+        bool fencing = !CrmBoolean.IsFalse(cib.Property("stonith-enabled") ?? "true");
         if (fencing && !(cib.Section("resources")?.Descendants("primitive") ?? [])
             .Any(p => (string?)p.Attribute("class") == "stonith"))
         {

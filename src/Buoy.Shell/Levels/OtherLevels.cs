@@ -56,7 +56,7 @@ internal sealed class ClusterLevel(Crm crm) : Level(crm)
         bool good = true;
         foreach (var n in view.Nodes)
         {
-            string state = Status.StatusPrinter.State(n, view);
+            string state = n.State;
             good &= n.Online;
             Crm.Output.Write($"{n.Name}: {(n.Online ? "ok" : state)}\n");
         }
@@ -242,7 +242,7 @@ internal sealed class OptionsLevel(Crm crm) : Level(crm)
     {
         if (command == "wait" && a.Count == 1)
         {
-            Crm.Wait = Status.CibStatusView.IsTrue(a[0]);
+            Crm.Wait = Status.CrmBoolean.IsTrue(a[0]);
             return true;
         }
 

@@ -44,7 +44,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             case "maintenance":
                 return a.Count == 0 ? Usage(command, "rsc [on_off]", 0) : Each([a[0]], r => Attribute(r, "maintenance",
                     a.Count > 1
-                    ? (CibStatusView.IsFalse(a[1]) ? "false" : "true") : "true"));
+                    ? (CrmBoolean.IsFalse(a[1]) ? "false" : "true") : "true"));
             case "promote" or "demote":
                 return a.Count == 0 ? Usage(command, "rsc", 0) : Each([a[0]], r => PromoteOrDemote(r, command));
             case "move" or "ban":
@@ -105,7 +105,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
     {
         XElement e = CibEdits.Resource(Crm.Source.Query(), rsc)!;
         bool promotable = e.AncestorsAndSelf().Any(x => x.Name == "master" || (x.Name == "clone"
-            && CibStatusView.IsTrue(
+            && CrmBoolean.IsTrue(
             (string?)x.Elements("meta_attributes").Elements("nvpair").FirstOrDefault(p =>
                 (string?)p.Attribute("name") == "promotable")?.Attribute("value"))));
         if (!promotable)
@@ -327,7 +327,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         }
 
         Crm.Output.Write("Full List of Resources:\n");
-        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
+        StatusPrinter.Resources(Crm.Output, view);
         if (view.Resources.Count == 0)
         {
             Crm.Messages.ErrorOutput.Write("crm_resource: Error performing operation: No such object\n");

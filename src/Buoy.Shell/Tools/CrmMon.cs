@@ -92,7 +92,7 @@ internal sealed class CrmMon(ShellServices services)
     {
         int online = view.Nodes.Count(n => n.Online);
         bool good = online == view.Nodes.Count && view.Nodes.Any(n => n.IsDc);
-        output.Write(good ? $"CLUSTER OK: {online} nodes online, {StatusPrinter.Instances(view)} resource instances configured\n"
+        output.Write(good ? $"CLUSTER OK: {online} nodes online, {view.Status.InstanceCount} resource instances configured\n"
             : $"CLUSTER WARN: {string.Join(", ", view.Nodes.Where(n => !n.Online).Select(n => "offline node: " + n.Name).Append(
                 view.Nodes.Any(n => n.IsDc) ? "" : "No DC").Where(t => t.Length > 0))}\n");
         return good ? 0 : 1;

@@ -121,7 +121,7 @@ internal sealed class CrmResource(ShellServices services)
         if (o.Has("list"))
         {
             output.Write("Full List of Resources:\n");
-            StatusPrinter.Resources(output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
+            StatusPrinter.Resources(output, view);
             return view.Resources.Count > 0 ? 0 : Missing(error);
         }
 
