@@ -21,6 +21,12 @@ internal static class HelpTexts
 
     private static readonly Dictionary<string, string> Texts = new()
     {
+        ["configure"] = "configure [COMMAND …]\nThe configuration: show, edit, check, commit.",
+        ["resource"] = "resource [COMMAND …]\nStart, stop, move and clean up resources.",
+        ["cluster"] = "cluster [COMMAND …]\nThe services and health of the cluster.",
+        ["corosync"] = "corosync [COMMAND …]\nThe ring: its state and configuration.",
+        ["ra"] = "ra [COMMAND …]\nResource agents: classes, list, info.",
+        ["options"] = "options [COMMAND …]\nHow this shell behaves.",
         ["status"] = "status [bynode] [ops] [failcounts] [full] [xml]\nThe cluster's state.",
         ["verify"] = "verify\nChecks the configuration.",
         ["explain"] = "explain RSC\nWhy a resource is where it is.",

@@ -12,8 +12,7 @@ public sealed partial class ConfigureSession
     public bool Delete(IEnumerable<string> arguments)
     {
         bool force = Force, good = true;
-        var running = StatusNow().Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Count > 0).Select(p =>
-            p.Id).ToHashSet();
+        HashSet<string> running = Running();
         foreach (string id in arguments)
         {
             if (id is "--force" or "-f")
@@ -117,6 +116,10 @@ public sealed partial class ConfigureSession
         }
     }
 
+    /// <summary>Primitives that are active somewhere.</summary>
+    private HashSet<string> Running() => [.. StatusNow().Resources.SelectMany(r => r.Primitives())
+        .Where(p => p.On.Count > 0).Select(p => p.Id)];
+
     /// <summary>rename OLD NEW</summary>
     public bool Rename(string old, string name)
     {
@@ -130,6 +133,13 @@ public sealed partial class ConfigureSession
         if (Find(name) is not null)
         {
             _messages.Error($"{name}: id is already in use");
+            return false;
+        }
+
+        HashSet<string> running = Running();
+        if (e.DescendantsAndSelf("primitive").Any(p => running.Contains((string?)p.Attribute("id") ?? "")))
+        {
+            _messages.Error($"cannot rename a running resource ({old})");
             return false;
         }
 

@@ -82,4 +82,8 @@ public sealed record ResourceView(
 public sealed record OperationView(
     string Node, string Resource, string Task, long Interval, int CallId, int Rc, int TargetRc, int OpStatus,
         string ExitReason,
-    DateTimeOffset LastChange, long ExecTime, long QueueTime, string Key);
+    DateTimeOffset LastChange, long ExecTime, long QueueTime, string Key)
+{
+    /// <summary>Whether the history tells how long it took.</summary>
+    public bool HasTimes { get; init; } = true;
+}

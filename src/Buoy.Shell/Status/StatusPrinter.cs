@@ -77,7 +77,7 @@ public static class StatusPrinter
         }
 
         static bool Shown((string Name, string Value) a) =>
-            a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate" or "probe_complete")
+            a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate")
             && !a.Name.StartsWith("fail-count-", StringComparison.Ordinal) && !a.Name.StartsWith("last-failure-",
                 StringComparison.Ordinal);
     }
@@ -210,18 +210,12 @@ public static class StatusPrinter
     public static string Failure(OperationView f)
     {
         string interval = f.Interval > 0 ? $"{Duration(f.Interval)}-interval " : "";
-        string what = f.OpStatus == 2 ? "could not be executed (Timed Out)"
-            : f.OpStatus is not (0 or 4 or 1) ? $"could not be executed ({OpStatus(f.OpStatus)})"
-            : $"returned '{ReturnCode(f.Rc)}'";
+        string what = f.OpStatus == 0 ? $"returned '{ReturnCode(f.Rc)}'"
+            : $"could not be executed ({OpStatus(f.OpStatus)})";
         string reason = f.ExitReason.Length > 0 ? $" ({f.ExitReason})" : "";
         string at = f.LastChange.ToUnixTimeSeconds() > 0 ? $" at {CibDocument.CTime(f.LastChange)}" : "";
         string after = f.ExecTime > 0 ? $" after {Duration(f.ExecTime)}" : "";
-        string task = f.Interval > 0 ? f.Task : f.Task switch
-        {
-            "monitor" => "probe",
-            _ => f.Task,
-        };
-        return $"{f.Resource} {interval}{task} on {f.Node} {what}{reason}{at}{after}";
+        return $"{f.Resource} {interval}{Task(f)} on {f.Node} {what}{reason}{at}{after}";
     }
 
     /// <summary>Names of OCF return codes.</summary>
@@ -252,7 +246,7 @@ public static class StatusPrinter
         string text = "";
         foreach ((long unit, string name) in (ReadOnlySpan<(long, string)>)[(86400, "d"), (3600, "h"), (60, "m")])
         {
-            if (s >= unit)
+            if (s > unit)
             {
                 text += $"{s / unit}{name}";
                 s %= unit;
@@ -369,8 +363,8 @@ public static class StatusPrinter
         o.Write("\nOperations:\n");
         foreach (IGrouping<string, OperationView> node in view.Operations.GroupBy(x => x.Node))
         {
-            var resources = node.GroupBy(x => x.Resource).Where(r => r.Any(IsShown)).ToList();
-            if (resources.Count == 0)
+            var resources = node.Where(IsShown).GroupBy(x => x.Resource).ToList();
+            if (resources.Count == 0 || view.Nodes.FirstOrDefault(n => n.Name == node.Key) is not { Online: true })
             {
                 continue;
             }
@@ -378,24 +372,41 @@ public static class StatusPrinter
             o.Write($"  * Node: {node.Key}:\n");
             foreach (IGrouping<string, OperationView> r in resources)
             {
-                o.Write($"    * {r.Key}: migration-threshold={Threshold(cib, r.Key)}{Fails(cib, node.Key, r.Key)}:\n");
-                foreach (OperationView x in r.Where(IsShown))
+                string id = ConfiguredId(view, r.Key);
+                o.Write($"    * {id}: migration-threshold={Threshold(cib, id)}{Fails(cib, node.Key, id)}:\n");
+                foreach (OperationView x in r)
                 {
                     string fields = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
-                    if (timing)
-                    {
-                        fields += $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" exec-time=\"{x.ExecTime}ms\" "
-                            + $"queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})";
-                    }
-
-                    o.Write($"      * ({x.CallId}) {x.Task}{(fields.Length > 0 ? ":" : "")}{fields}\n");
+                    fields += timing ? Timing(x) : "";
+                    o.Write($"      * ({x.CallId}) {Task(x)}{(fields.Length > 0 ? ":" : "")}{fields}\n");
                 }
             }
         }
     }
 
+    private static string Timing(OperationView x)
+    {
+        string times = x.LastChange.ToUnixTimeSeconds() > 0
+            ? $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\"" : "";
+        times += x.HasTimes ? $" exec-time=\"{x.ExecTime}ms\" queue-time=\"{x.QueueTime}ms\"" : "";
+        return $"{times} rc={x.Rc} ({ReturnCode(x.Rc)})";
+    }
+
+    /// <summary>A monitor that runs once is a probe.</summary>
+    private static string Task(OperationView x) => x is { Task: "monitor", Interval: 0 } ? "probe" : x.Task;
+
+    /// <summary>The id of a history's resource; instances that do not differ go by the name of their resource.</summary>
+    internal static string ConfiguredId(IStatusView view, string name)
+    {
+        int colon = name.LastIndexOf(':');
+        return colon > 0 && view.Resources.SelectMany(r => r.Primitives()).Any(p => p.Id == name[..colon])
+            ? name[..colon] : name;
+    }
+
     /// <summary>Probes that found what was expected are not told.</summary>
-    internal static bool IsShown(OperationView x) => !(x.Task == "monitor" && x.Interval == 0 && x.Rc == 7);
+    internal static bool IsShown(OperationView x) =>
+        x.Task is not ("notify" or "meta-data") && x.OpStatus != -1
+        && !(x is { Task: "monitor", Interval: 0, Rc: 7, TargetRc: 7 });
 
     private static void FailCounts(TextWriter o, CibDocument cib, IStatusView view)
     {
@@ -407,7 +418,7 @@ public static class StatusPrinter
         o.Write("\nMigration Summary:\n");
         foreach (NodeView n in view.Nodes.Where(n => n.Online))
         {
-            var failed = view.Resources.SelectMany(r => r.Primitives()).Select(p => (p.Id, Text: Fails(cib, n.Name,
+            var failed = view.Resources.SelectMany(r => r.Primitives()).DistinctBy(p => p.Id).Select(p => (p.Id, Text: Fails(cib, n.Name,
                 p.Id)))
                 .Where(f => f.Text.Length > 0).ToList();
             if (failed.Count > 0)
@@ -426,6 +437,9 @@ public static class StatusPrinter
     {
         XElement? state = cib.Root.Element("status")?.Elements("node_state").FirstOrDefault(s =>
             (string?)s.Attribute("uname") == node);
+        // Before 3.0.13 counts stood for whole resources; newer ones name the operation after a #.
+        bool perOperation = !System.Version.TryParse((string?)cib.Root.Attribute("crm_feature_set"), out var set)
+            || set >= new System.Version(3, 0, 13);
         long sum = 0;
         bool infinity = false;
         DateTimeOffset? last = null;
@@ -446,9 +460,9 @@ public static class StatusPrinter
 
         return (infinity || sum >= 1000000 ? "1000000" : sum.ToString(CultureInfo.InvariantCulture), last);
 
-        static bool Matches(string name, string prefix) =>
+        bool Matches(string name, string prefix) =>
             name.StartsWith(prefix, StringComparison.Ordinal) && (name.Length == prefix.Length
-                || name[prefix.Length] is '#' or ':');
+                || name[prefix.Length] == ':' || (perOperation && name[prefix.Length] == '#'));
     }
 
     private static string Fails(CibDocument cib, string node, string resource)

@@ -103,7 +103,10 @@ public sealed class StatusView : IStatusView
             (int)Number("rc-code"), key.Length > 2 && int.TryParse(key[2], out int target) ? target : 0,
             (int)Number("op-status"), (string?)o.Attribute("exit-reason") ?? "",
             DateTimeOffset.FromUnixTimeSeconds(Number("last-rc-change")), Number("exec-time"), Number("queue-time"),
-            (string?)o.Attribute("operation_key") ?? (string?)o.Attribute("id") ?? "");
+            (string?)o.Attribute("operation_key") ?? (string?)o.Attribute("id") ?? "")
+        {
+            HasTimes = o.Attribute("exec-time") is not null,
+        };
 
         long Number(string name) => long.TryParse(
             (string?)o.Attribute(name), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long n) ? n : 0;
@@ -114,8 +117,11 @@ public sealed class StatusView : IStatusView
     {
         OperationView? recorded = Operations.FirstOrDefault(
             o => o.Node == f.Node && o.Key == f.Key && o.CallId == f.CallId);
+        string suffix = $"_{f.Task}_{f.IntervalMs}";
+        string name = f.Key.EndsWith(suffix, StringComparison.Ordinal) ? f.Key[..^suffix.Length] : f.Resource;
         return new OperationView(
-            f.Node, f.Resource, f.Task, f.IntervalMs, f.CallId, f.Rc, recorded?.TargetRc ?? 0, f.Status, f.ExitReason,
+            f.Node, name, f.Task, f.IntervalMs, f.CallId, f.Rc, recorded?.TargetRc ?? 0,
+            recorded?.OpStatus ?? f.Status, f.ExitReason,
             DateTimeOffset.FromUnixTimeSeconds(f.LastRcChange), f.ExecTimeMs, recorded?.QueueTime ?? 0, f.Key);
     }
 }
