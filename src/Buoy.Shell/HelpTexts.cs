@@ -21,6 +21,17 @@ internal static class HelpTexts
 
     private static readonly Dictionary<string, string> Texts = new()
     {
+        ["on"] = "on\nThe cluster leaves all resources as they are (maintenance-mode).",
+        ["off"] = "off\nThe cluster looks after its resources again.",
+        ["health"] = "health\nNodes that are not online, and failures.",
+        ["wait_for_startup"] = "wait_for_startup\nReturns when the cluster has nothing left to do.",
+        ["classes"] = "classes\nThe kinds of agents.",
+        ["list"] = "list CLASS [PROVIDER]\nThe agents of a kind.",
+        ["providers"] = "providers TYPE [CLASS]\nWho provides an agent.",
+        ["info"] = "info AGENT\nWhat an agent does, and its parameters.",
+        ["edit"] = "edit [ID …]\nThe configuration in an editor.",
+        ["promote"] = "promote RSC\nLets a promotable resource be promoted (target-role=Promoted).",
+        ["demote"] = "demote RSC\nDemotes a promotable resource (target-role=Unpromoted).",
         ["configure"] = "configure [COMMAND …]\nThe configuration: show, edit, check, commit.",
         ["resource"] = "resource [COMMAND …]\nStart, stop, move and clean up resources.",
         ["cluster"] = "cluster [COMMAND …]\nThe services and health of the cluster.",
@@ -99,7 +110,7 @@ internal static class HelpTexts
             output.Write("Commands:\n");
             foreach (string c in level.Commands.Order(StringComparer.Ordinal))
             {
-                string first = Texts.TryGetValue(c, out string? t) ? t.Split('\n')[^1] : "";
+                string first = Texts.TryGetValue(c, out string? t) ? t.Split('\n')[^1] : "(not supported)";
                 output.Write($"\t{c,-16} {first}".TrimEnd() + "\n");
             }
 
@@ -110,6 +121,12 @@ internal static class HelpTexts
 
         if (!Texts.TryGetValue(words[^1], out string? text))
         {
+            if (level.Commands.Contains(words[^1]))
+            {
+                output.Write($"{words[^1]}\nNot supported.\n");
+                return true;
+            }
+
             messages.Error($"no help for {words[^1]}");
             return false;
         }
