@@ -60,7 +60,8 @@ public sealed partial class MonitorCases
     private static bool IsSimple(string file)
     {
         string text = File.ReadAllText(file);
-        return !text.Contains("<bundle", StringComparison.Ordinal) && !text.Contains("remote", StringComparison.Ordinal);
+        return !text.Contains("<bundle", StringComparison.Ordinal)
+            && !text.Contains("remote", StringComparison.Ordinal);
     }
 
     private static string Original(string program, string file, string options)

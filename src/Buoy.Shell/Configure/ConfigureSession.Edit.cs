@@ -200,7 +200,8 @@ public sealed partial class ConfigureSession
     {
         if (a.Count < 3)
         {
-            _messages.Error($"configure.modgroup: Expected (group_id subcmd prim_id [args ...]), takes at least 3 arguments ({a.Count} given)");
+            _messages.Error($"configure.modgroup: Expected (group_id subcmd prim_id [args ...]), takes at least 3 "
+                + $"arguments ({a.Count} given)");
             return false;
         }
 
@@ -222,7 +223,8 @@ public sealed partial class ConfigureSession
 
             if (group.Elements("primitive").Count() == 1)
             {
-                _messages.Error($"1: syntax in group: Expected at least 2 arguments near <group> parsing 'group {a[0]}'");
+                _messages.Error($"1: syntax in group: Expected at least 2 arguments near <group> parsing 'group "
+                    + $"{a[0]}'");
                 return false;
             }
 
@@ -291,7 +293,8 @@ public sealed partial class ConfigureSession
             reader.AtLeast(2);
             string[] rsc = reader.Take().Split(':');
             string[] times = reader.Current!.Split(':');
-            if (rsc.Length > 1 && rsc[1] is not ("Started" or "Master" or "Slave" or "Promoted" or "Unpromoted" or "Stopped"))
+            if (rsc.Length > 1 && rsc[1] is not ("Started" or "Master" or "Slave" or "Promoted"
+                or "Unpromoted" or "Stopped"))
             {
                 throw reader.Error($"Invalid role '{rsc[1]}' for resource '{rsc[0]}'");
             }

@@ -96,7 +96,8 @@ internal abstract class Level(Crm crm)
     /// <summary>Says that a command has too few or wrong arguments.</summary>
     protected bool Usage(string command, string expected, int given)
     {
-        Crm.Messages.Error($"{Name}.{command}: Expected ({expected}), takes at least {expected.Split(' ').Count(w => !w.StartsWith('['))} arguments ({given} given)");
+        Crm.Messages.Error($"{Name}.{command}: Expected ({expected}), takes at least "
+            + $"{expected.Split(' ').Count(w => !w.StartsWith('['))} arguments ({given} given)");
         return false;
     }
 

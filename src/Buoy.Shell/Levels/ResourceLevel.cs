@@ -226,7 +226,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             Edits("crm_resource").Ban(rsc, node ?? from!, until);
         }
 
-        Crm.Messages.Info($"{(command == "move" ? "Move" : "Ban")} constraint created for {rsc}{(node is null ? "" : $" to {node}")}");
+        Crm.Messages.Info($"{(command == "move" ? "Move" : "Ban")} constraint created for "
+            + $"{rsc}{(node is null ? "" : $" to {node}")}");
         Crm.Messages.Info($"Use `crm resource clear {rsc}` to remove this constraint");
         return true;
     }
@@ -246,7 +247,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         List<string> words = [.. a.Where(w => w is not ("force" or "--force"))];
         if (!Crm.Source.IsLive)
         {
-            Crm.Output.Write($"Dry run: skipping clean-up of {(words.Count > 0 ? words[0] : "all nodes")} due to CIB_file\n");
+            Crm.Output.Write($"Dry run: skipping clean-up of {(words.Count > 0 ? words[0] : "all nodes")} due to "
+                + $"CIB_file\n");
             return true;
         }
 
@@ -293,7 +295,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             switch (a[1])
             {
                 case "show":
-                    Crm.Output.Write($"scope=status  name=fail-count-{rsc} value={ResourceQueries.Count(StatusPrinter.FailCount(cib, a[2], rsc).Count)}\n");
+                    Crm.Output.Write($"scope=status  name=fail-count-{rsc} "
+                        + $"value={ResourceQueries.Count(StatusPrinter.FailCount(cib, a[2], rsc).Count)}\n");
                     return true;
                 case "set":
                     Edits("crm_attribute").SetTransient(a[2], $"fail-count-{rsc}", a[3]);

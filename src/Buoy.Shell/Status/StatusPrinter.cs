@@ -261,7 +261,8 @@ public static class StatusPrinter
     {
         if (options.Live)
         {
-            o.Write($"Status of pacemakerd: 'Pacemaker is running' (last updated {now.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)\n");
+            o.Write($"Status of pacemakerd: 'Pacemaker is running' (last updated "
+                + $"{now.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)\n");
         }
 
         o.Write("Cluster Summary:\n");
@@ -395,7 +396,8 @@ public static class StatusPrinter
     /// <summary>A monitor that runs once is a probe.</summary>
     private static string Task(OperationView x) => x is { Task: "monitor", Interval: 0 } ? "probe" : x.Task;
 
-    /// <summary>The id of a history's resource; instances that do not differ go by the name of their resource.</summary>
+    /// <summary>The id of a history's resource; instances that do not differ go by the name of their
+    /// resource.</summary>
     internal static string ConfiguredId(IStatusView view, string name)
     {
         int colon = name.LastIndexOf(':');
@@ -418,7 +420,8 @@ public static class StatusPrinter
         o.Write("\nMigration Summary:\n");
         foreach (NodeView n in view.Nodes.Where(n => n.Online))
         {
-            var failed = view.Resources.SelectMany(r => r.Primitives()).DistinctBy(p => p.Id).Select(p => (p.Id, Text: Fails(cib, n.Name,
+            var failed = view.Resources.SelectMany(r => r.Primitives()).DistinctBy(p => p.Id).Select(p =>
+                (p.Id, Text: Fails(cib, n.Name,
                 p.Id)))
                 .Where(f => f.Text.Length > 0).ToList();
             if (failed.Count > 0)

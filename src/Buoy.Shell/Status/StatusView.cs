@@ -109,7 +109,8 @@ public sealed class StatusView : IStatusView
         };
 
         long Number(string name) => long.TryParse(
-            (string?)o.Attribute(name), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long n) ? n : 0;
+            (string?)o.Attribute(name), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
+                out long n) ? n : 0;
     }
 
     /// <summary>The record of a failed action; the history adds what the scheduler does not need.</summary>

@@ -90,7 +90,8 @@ public static class StatusXml
         if (r.Kind != "primitive")
         {
             XElement e = r.Kind == "group"
-                ? E("group", ("id", r.Id), ("number_resources", N(r.Children.Count)), ("maintenance", Yes(r.Maintenance)),
+                ? E("group", ("id", r.Id), ("number_resources", N(r.Children.Count)), ("maintenance",
+                    Yes(r.Maintenance)),
                     ("managed", B(r.Managed)), ("disabled", B(r.Disabled)))
                 : E(r.Kind, ("id", r.Id), ("multi_state", B(r.Promotable)), ("unique", B(r.Unique)),
                     ("maintenance", Yes(r.Maintenance)), ("managed", B(r.Managed)), ("disabled", B(r.Disabled)),

@@ -32,7 +32,8 @@ internal sealed class CibAdmin(ShellServices services)
 
         if (o.Has("help"))
         {
-            output.Write("cibadmin - query and edit the Pacemaker configuration\nUsage: cibadmin -Q|-E|-B|-C|-M|-P|-R|-D|-a|-5 [-o SCOPE] [-A XPATH] "
+            output.Write("cibadmin - query and edit the Pacemaker configuration\nUsage: cibadmin "
+                + "-Q|-E|-B|-C|-M|-P|-R|-D|-a|-5 [-o SCOPE] [-A XPATH] "
                 + "[-X XML|-x FILE|-p] [-c] [-f]\n");
             return 0;
         }
@@ -69,7 +70,8 @@ internal sealed class CibAdmin(ShellServices services)
 
         if (command == "erase" && !o.Has("force"))
         {
-            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the cluster, "
+            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the "
+                + "cluster, "
                 + "the --force flag is required in order to proceed.\n");
             return 107;
         }
@@ -98,7 +100,8 @@ internal sealed class CibAdmin(ShellServices services)
         switch (e.Status)
         {
             case ControlStatus.NotConnected:
-                error.Write("Could not connect to the CIB: Transport endpoint is not connected\nInit failed, could not perform requested operations\n");
+                error.Write("Could not connect to the CIB: Transport endpoint is not connected\nInit failed, could "
+                    + "not perform requested operations\n");
                 break;
             case ControlStatus.NoSuchObject:
                 error.Write("Call failed: No such device or address\n");

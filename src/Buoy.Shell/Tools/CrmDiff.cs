@@ -25,7 +25,8 @@ internal static class CrmDiff
         if (o.Has("help") || o.Has("version"))
         {
             output.Write(o.Has("version") ? "Pacemaker 2.1.5 (Buoy)\n"
-                : "Usage: crm_diff -o FILE|-O XML -n FILE|-N XML [-c] [-u|--no-version]\n       crm_diff -o FILE -p PATCH\n"
+                : "Usage: crm_diff -o FILE|-O XML -n FILE|-N XML [-c] [-u|--no-version]\n       crm_diff -o FILE -p "
+                    + "PATCH\n"
                     + "The file - is the input.\n");
             return 0;
         }
