@@ -61,11 +61,13 @@ public sealed partial class CibDocument
     {
         string name = e.Name.LocalName;
         string? id = (string?)e.Attribute("id");
-        if (id is not null && name is not ("node" or "obj_ref" or "resource_ref" or "role" or "port-mapping" or "storage-mapping"))
+        if (id is not null && name is not ("node" or "obj_ref" or "resource_ref" or "role" or "port-mapping"
+            or "storage-mapping"))
         {
             if (!IsId(id))
             {
-                problems.Add($"{name}: '{id}' is not an id (a letter or '_' first, then letters, digits, '.', '-', '_')");
+                problems.Add($"{name}: '{id}' is not an id (a letter or '_' first, then letters, digits, '.', '-', "
+                    + $"'_')");
             }
 
             if (!ids.TryAdd(id, name))
@@ -123,7 +125,8 @@ public sealed partial class CibDocument
         {
             if (!known.Contains((string)p.Attribute("template")!))
             {
-                problems.Add($"primitive {(string?)p.Attribute("id")}: no template '{(string?)p.Attribute("template")}'");
+                problems.Add($"primitive {(string?)p.Attribute("id")}: no template "
+                    + $"'{(string?)p.Attribute("template")}'");
             }
         }
 

@@ -297,7 +297,8 @@ public sealed class Crm : IDisposable
             string? name = Top.Match(word, Messages);
             if (name is null)
             {
-                Messages.Error(_levels.Count == 1 ? $"{word}: No such command" : $"{Top.Name}.{word}: No such command");
+                Messages.Error((_levels.Count == 1 ? $"{word}: No such command"
+                    : $"{Top.Name}.{word}: No such command") + Top.DidYouMean(word));
                 return Leave(depth, oneShot, false);
             }
 

@@ -15,8 +15,9 @@ public sealed class ShellServices
     /// <summary>Runs crm_simulate; the program sets it to the scheduler's.</summary>
     public ToolMain? Simulate { get; init; }
 
-    /// <summary>Reads the cluster's state from a CIB; the program may set it to the scheduler's reading.</summary>
-    public Func<CibDocument, DateTimeOffset, IStatusView> Status { get; init; } = (cib, _) => new CibStatusView(cib);
+    /// <summary>Reads the cluster's state from a CIB.</summary>
+    public Func<CibDocument, DateTimeOffset, IStatusView> Status { get; init; } =
+        (cib, now) => new StatusView(cib, now);
 
     /// <summary>The agents of this machine.</summary>
     public InstalledAgents Agents { get; init; } = new();

@@ -47,12 +47,46 @@ public sealed class LiveTests
         using var daemon = new FakeDaemon(Base);
         (int status, string output, _) = daemon.Run("crm", "resource", "move", "vip", "hapx-node02");
         Assert.Equal(0, status);
-        Assert.Equal("INFO: Move constraint created for vip to hapx-node02\nINFO: Use `crm resource clear vip` to remove this constraint\n", output);
-        Assert.Equal("<rsc_location id=\"cli-prefer-vip\" rsc=\"vip\" role=\"Started\" node=\"hapx-node02\" score=\"INFINITY\"/>",
+        Assert.Equal("INFO: Move constraint created for vip to hapx-node02\nINFO: Use `crm resource clear vip` to "
+            + "remove this constraint\n", output);
+        Assert.Equal("<rsc_location id=\"cli-prefer-vip\" rsc=\"vip\" role=\"Started\" node=\"hapx-node02\" "
+            + "score=\"INFINITY\"/>",
             CibText.Compact(daemon.Cib.Section("constraints")!.Elements().Single()));
         Assert.Equal("INFO: Removed migration constraints for vip\n", daemon.Run("crm", "resource", "clear",
             "vip").Output);
         Assert.Empty(daemon.Cib.Section("constraints")!.Elements());
+    }
+
+    [Fact]
+    public void CibadminPatch_OfWhatCrmDiffMade_ChangesTheCluster()
+    {
+        using var daemon = new FakeDaemon(Base);
+        string wanted = Base.Replace("<constraints/>",
+            "<constraints><rsc_location id=\"l\" rsc=\"vip\" node=\"hapx-node01\" score=\"5\"/></constraints>");
+        (int same, string nothing, _) = daemon.Run("crm_diff", "-u", "-O", Base, "-N", Base);
+        Assert.Equal((0, ""), (same, nothing));
+        (int differs, string patch, _) = daemon.Run("crm_diff", "--no-version", "-O", Base, "-N", wanted);
+        Assert.Equal(1, differs);
+        Assert.Equal(0, daemon.Run("cibadmin", "-P", "-X", patch).Status);
+        Assert.Equal("5", (string?)daemon.Cib.Select("//rsc_location[@id='l']").Single().Attribute("score"));
+        Assert.Equal(78, daemon.Run("cibadmin", "-P", "-X", "<diff/>").Status);
+    }
+
+    [Fact]
+    public void ConfigureRename_OfARunningResource_IsRefused()
+    {
+        using var daemon = new FakeDaemon(Base.Replace("<status/>",
+            """
+            <status><node_state id="1" uname="hapx-node01" in_ccm="true" crmd="online" join="member" expected="member">
+              <lrm id="1"><lrm_resources><lrm_resource id="vip" type="IPaddr2" class="ocf" provider="heartbeat">
+                <lrm_rsc_op id="vip_last_0" operation_key="vip_start_0" operation="start" call-id="5" rc-code="0"
+                  op-status="0" interval="0" transition-key="1:0:0:a" last-rc-change="1000000"/>
+              </lrm_resource></lrm_resources></lrm></node_state></status>
+            """));
+        (int status, _, string error) = daemon.Run("crm", "configure", "rename", "vip", "address");
+        Assert.Equal((1, "ERROR: cannot rename a running resource (vip)\n"), (status, error));
+        (status, _, error) = daemon.Run("crm", "configure", "delete", "vip");
+        Assert.Equal((1, "ERROR: resource vip is running, can't delete it\n"), (status, error));
     }
 
     [Fact]
@@ -105,7 +139,8 @@ public sealed class LiveTests
     public void Configure_OfAResourceWithoutFencing_IsRefusedUnlessFencingIsOff()
     {
         using var daemon = new FakeDaemon(CibDocument.Empty().ToXml());
-        (int status, _, string error) = daemon.Run("crm", "configure", "primitive", "v", "IPaddr2", "params", "ip=192.0.2.9");
+        (int status, _, string error) = daemon.Run("crm", "configure", "primitive", "v", "IPaddr2", "params",
+            "ip=192.0.2.9");
         Assert.Equal(1, status);
         Assert.Contains("disable STONITH with the stonith-enabled option", error);
         Assert.Equal(0, daemon.Run("crm", "configure", "property", "stonith-enabled=no").Status);

@@ -18,7 +18,8 @@ public static class BuiltInAgents
     };
 
     private static readonly string Address = Document("IPaddr2", "Floating IPv4 or IPv6 address",
-        "Adds an address to an interface of the node and tells the neighbours, and removes it again. Nothing is executed: "
+        "Adds an address to an interface of the node and tells the neighbours, and removes it again. Nothing is "
+            + "executed: "
         + "the kernel is asked directly.",
         [
             ("ip", "string", true, "", "The address (IPv4 dotted, IPv6 with colons)"),
@@ -80,16 +81,20 @@ public static class BuiltInAgents
         (string Name, string Type, bool Required, string Default, string Text)[] parameters, string actions)
     {
         var b = new StringBuilder();
-        b.Append($"<?xml version=\"1.0\"?>\n<resource-agent name=\"{name}\" version=\"1.0\">\n<version>1.0</version>\n");
-        b.Append($"<longdesc lang=\"en\">\n{longDescription}\n</longdesc>\n<shortdesc lang=\"en\">{shortDescription}</shortdesc>\n<parameters>\n");
+        b.Append($"<?xml version=\"1.0\"?>\n<resource-agent name=\"{name}\" "
+            + $"version=\"1.0\">\n<version>1.0</version>\n");
+        b.Append($"<longdesc lang=\"en\">\n{longDescription}\n</longdesc>\n<shortdesc "
+            + $"lang=\"en\">{shortDescription}</shortdesc>\n<parameters>\n");
         foreach ((string parameter, string type, bool required, string value, string text) in parameters)
         {
             string content = value.Length == 0 ? $"<content type=\"{type}\"/>"
                 : $"<content type=\"{type}\" default=\"{value}\"/>";
             b.Append($"<parameter name=\"{parameter}\" unique=\"0\" required=\"{(required ? 1 : 0)}\">\n");
-            b.Append($"<longdesc lang=\"en\">{text}</longdesc>\n<shortdesc lang=\"en\">{text}</shortdesc>\n{content}\n</parameter>\n");
+            b.Append($"<longdesc lang=\"en\">{text}</longdesc>\n<shortdesc "
+                + $"lang=\"en\">{text}</shortdesc>\n{content}\n</parameter>\n");
         }
 
-        return b.Append("</parameters>\n<actions>\n").Append(actions).Append("\n</actions>\n</resource-agent>\n").ToString();
+        return b.Append("</parameters>\n<actions>\n").Append(actions)
+            .Append("\n</actions>\n</resource-agent>\n").ToString();
     }
 }

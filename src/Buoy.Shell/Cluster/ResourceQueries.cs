@@ -17,8 +17,10 @@ internal static class ResourceQueries
         (IEnumerable<ResourceView>)[r, .. All(r.Children)]);
 
     public static string BanWarning(string rsc, string node) =>
-        $"WARNING: Creating rsc_location constraint 'cli-ban-{rsc}-on-{node}' with a score of -INFINITY for resource {rsc} on {node}.\n"
-        + $"\tThis will prevent {rsc} from running on {node} until the constraint is removed using the clear option or by editing the CIB with an appropriate tool\n"
+        $"WARNING: Creating rsc_location constraint 'cli-ban-{rsc}-on-{node}' with a score of -INFINITY for resource "
+            + $"{rsc} on {node}.\n"
+        + $"\tThis will prevent {rsc} from running on {node} until the constraint is removed using the clear option "
+            + $"or by editing the CIB with an appropriate tool\n"
         + $"\tThis will be the case even if {node} is the last node in the cluster\n";
 
     public static void Locate(IStatusView view, string rsc, TextWriter output)
@@ -50,8 +52,9 @@ internal static class ResourceQueries
                 continue;
             }
 
-            output.Write($"{StatusPrinter.Line(r, nodes: false)}: {o.Key} (node={o.Node}, call={o.CallId}, rc={o.Rc}, "
-                + $"last-rc-change='{CibDocument.CTime(o.LastChange)}', exec={o.ExecTime}ms): {StatusPrinter.OpStatus(o.OpStatus)}\n");
+            output.Write($"{StatusPrinter.Line(r)}: {o.Key} (node={o.Node}, call={o.CallId}, rc={o.Rc}, "
+                + $"last-rc-change='{CibDocument.CTime(o.LastChange)}', exec={o.ExecTime}ms): "
+                    + $"{StatusPrinter.OpStatus(o.OpStatus)}\n");
         }
     }
 
@@ -60,13 +63,16 @@ internal static class ResourceQueries
         var all = (cib.Section("constraints")?.Elements() ?? []).ToList();
         Section("Locations constraining " + rsc, all.Where(c => c.Name == "rsc_location"
             && (string?)c.Attribute("rsc") == rsc)
-            .Select(c => $"Node {(string?)c.Attribute("node")} (score={(string?)c.Attribute("score")}, id={(string?)c.Attribute("id")}, rsc={rsc})"));
+            .Select(c => $"Node {(string?)c.Attribute("node")} (score={(string?)c.Attribute("score")}, "
+                + $"id={(string?)c.Attribute("id")}, rsc={rsc})"));
         Section($"Resources {rsc} is colocated with", all.Where(c => c.Name == "rsc_colocation"
             && (string?)c.Attribute("rsc") == rsc)
-            .Select(c => $"{(string?)c.Attribute("with-rsc")} (score={(string?)c.Attribute("score")}, id={(string?)c.Attribute("id")})"));
+            .Select(c => $"{(string?)c.Attribute("with-rsc")} (score={(string?)c.Attribute("score")}, "
+                + $"id={(string?)c.Attribute("id")})"));
         Section($"Resources colocated with {rsc}", all.Where(c => c.Name == "rsc_colocation"
             && (string?)c.Attribute("with-rsc") == rsc)
-            .Select(c => $"{(string?)c.Attribute("rsc")} (score={(string?)c.Attribute("score")}, id={(string?)c.Attribute("id")})"));
+            .Select(c => $"{(string?)c.Attribute("rsc")} (score={(string?)c.Attribute("score")}, "
+                + $"id={(string?)c.Attribute("id")})"));
 
         void Section(string title, IEnumerable<string> lines)
         {
@@ -92,7 +98,8 @@ internal static class ResourceQueries
         {
             case "set":
                 (string pair, string? set) = edits.SetAttribute(rsc, kind, name, value!);
-                output.Write($"Set '{rsc}' option: id={pair}{(set is null ? "" : $" set={set}")} name={name} value={value}\n");
+                output.Write($"Set '{rsc}' option: id={pair}{(set is null ? "" : $" set={set}")} name={name} "
+                    + $"value={value}\n");
                 return 0;
             case "delete":
                 if (edits.DeleteAttribute(rsc, kind, name) is { } id)

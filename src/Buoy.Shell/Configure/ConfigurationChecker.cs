@@ -36,14 +36,16 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
     public bool CheckWhole()
     {
         var problems = new List<string>();
-        bool fencing = !CibStatusView.IsFalse(cib.Property("stonith-enabled") ?? "true");
+        bool fencing = !CrmBoolean.IsFalse(cib.Property("stonith-enabled") ?? "true");
         if (fencing && !(cib.Section("resources")?.Descendants("primitive") ?? [])
             .Any(p => (string?)p.Attribute("class") == "stonith"))
         {
             problems.AddRange(
                 [
-                    "(unpack_resources) \terror: Resource start-up disabled since no STONITH resources have been defined",
-                    "(unpack_resources) \terror: Either configure some or disable STONITH with the stonith-enabled option",
+                    "(unpack_resources) \terror: Resource start-up disabled since no STONITH resources have been "
+                        + "defined",
+                    "(unpack_resources) \terror: Either configure some or disable STONITH with the stonith-enabled "
+                        + "option",
                     "(unpack_resources) \terror: NOTE: Clusters with shared data need STONITH to ensure data integrity",
                 ]);
         }
@@ -52,7 +54,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         {
             if ((string?)t.Attribute("loss-policy") == "fence" && !fencing)
             {
-                problems.Add($"(tickets) \terror: '{(string?)t.Attribute("id")}': loss-policy=fence needs stonith-enabled=true");
+                problems.Add($"(tickets) \terror: '{(string?)t.Attribute("id")}': loss-policy=fence needs "
+                    + $"stonith-enabled=true");
             }
         }
 
@@ -60,7 +63,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         {
             if (l.Attribute("score-attribute") is { } s && l.Element("rule") is null)
             {
-                problems.Add($"(constraints) \terror: location '{(string?)l.Attribute("id")}': '{s.Value}' is not a score");
+                problems.Add($"(constraints) \terror: location '{(string?)l.Attribute("id")}': '{s.Value}' is not a "
+                    + $"score");
             }
         }
 
@@ -70,7 +74,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             {
                 if (Meta(g, old) is not null)
                 {
-                    problems.Add($"(groups) \twarning: the '{old}' attribute of group '{(string?)g.Attribute("id")}' is deprecated: use a resource set");
+                    problems.Add($"(groups) \twarning: the '{old}' attribute of group '{(string?)g.Attribute("id")}' "
+                        + $"is deprecated: use a resource set");
                 }
             }
         }
@@ -80,7 +85,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             if (r.Name.LocalName is "primitive" or "group" or "clone" or "master" && Meta(r, "target-role") is { } role
                 && !Roles.Contains(role))
             {
-                problems.Add($"(resources) \terror: target-role '{role}' of '{(string?)r.Attribute("id")}' is not a role");
+                problems.Add($"(resources) \terror: target-role '{role}' of '{(string?)r.Attribute("id")}' is not a "
+                    + $"role");
             }
         }
 
@@ -91,7 +97,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
                 XElement? r = Find((string?)o.Attribute(a));
                 if (r?.Ancestors().Any(x => x.Name.LocalName is "clone" or "master" or "bundle") ?? false)
                 {
-                    problems.Add($"(constraints) \terror: order '{(string?)o.Attribute("id")}': '{(string?)r.Attribute("id")}' is inside "
+                    problems.Add($"(constraints) \terror: order '{(string?)o.Attribute("id")}': "
+                        + $"'{(string?)r.Attribute("id")}' is inside "
                         + $"'{(string?)r.Ancestors().First(x => x.Name != "group").Attribute("id")}'; order that one");
                 }
             }
@@ -156,7 +163,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
         {
             if ((string?)op.Attribute("role") is { } role && !Roles.Contains(role))
             {
-                messages.Warning($"{id}: op '{(string?)op.Attribute("name")}' attribute 'role' value '{role}' not recognized");
+                messages.Warning($"{id}: op '{(string?)op.Attribute("name")}' attribute 'role' value '{role}' not "
+                    + $"recognized");
             }
         }
 
@@ -228,11 +236,13 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
             {
                 if (CrmTime.Milliseconds(interval) == 0)
                 {
-                    messages.Warning($"{id}: interval in monitor should be larger than 0, advised is {actions[0].Interval ?? "10s"}");
+                    messages.Warning($"{id}: interval in monitor should be larger than 0, advised is "
+                        + $"{actions[0].Interval ?? "10s"}");
                 }
                 else if (!intervals.Add(interval + "/" + (string?)op.Attribute("role")))
                 {
-                    messages.Warning($"{id}: interval in monitor must be unique, advised is {actions[0].Interval ?? "10s"}");
+                    messages.Warning($"{id}: interval in monitor must be unique, advised is "
+                        + $"{actions[0].Interval ?? "10s"}");
                 }
             }
 
@@ -335,7 +345,8 @@ internal sealed class ConfigurationChecker(CibDocument cib, IAgentMetadata agent
 
     private XElement? Find(string? id) => (cib.Section("resources")?.Descendants() ?? [])
         .Concat(cib.Section("tags")?.Elements() ?? [])
-        .FirstOrDefault(x => x.Name.LocalName is "primitive" or "template" or "group" or "clone" or "master" or "bundle" or "tag"
+        .FirstOrDefault(x => x.Name.LocalName is "primitive" or "template" or "group" or "clone" or "master"
+            or "bundle" or "tag"
             && (string?)x.Attribute("id") == id);
 
     private static string? Meta(XElement e, string name) => (string?)e.Elements("meta_attributes").Elements("nvpair")

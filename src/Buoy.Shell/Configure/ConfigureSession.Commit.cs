@@ -75,7 +75,8 @@ public sealed partial class ConfigureSession
                 List<string> both = [.. sections.Where(s => Text(now.Section(s)) != Text(_base.Section(s)))];
                 if (both.Count > 0 || attempt >= 3)
                 {
-                    _messages.Error($"the configuration was changed by another session meanwhile ({string.Join(", ", both)}): "
+                    _messages.Error($"the configuration was changed by another session meanwhile "
+                        + $"({string.Join(", ", both)}): "
                         + "nothing was committed; use refresh and enter the changes again");
                     return false;
                 }

@@ -12,8 +12,7 @@ public sealed partial class ConfigureSession
     public bool Delete(IEnumerable<string> arguments)
     {
         bool force = Force, good = true;
-        var running = StatusNow().Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Count > 0).Select(p =>
-            p.Id).ToHashSet();
+        HashSet<string> running = Running();
         foreach (string id in arguments)
         {
             if (id is "--force" or "-f")
@@ -117,6 +116,10 @@ public sealed partial class ConfigureSession
         }
     }
 
+    /// <summary>Primitives that are active somewhere.</summary>
+    private HashSet<string> Running() => [.. StatusNow().Resources.SelectMany(r => r.Primitives())
+        .Where(p => p.On.Count > 0).Select(p => p.Id)];
+
     /// <summary>rename OLD NEW</summary>
     public bool Rename(string old, string name)
     {
@@ -130,6 +133,13 @@ public sealed partial class ConfigureSession
         if (Find(name) is not null)
         {
             _messages.Error($"{name}: id is already in use");
+            return false;
+        }
+
+        HashSet<string> running = Running();
+        if (e.DescendantsAndSelf("primitive").Any(p => running.Contains((string?)p.Attribute("id") ?? "")))
+        {
+            _messages.Error($"cannot rename a running resource ({old})");
             return false;
         }
 
@@ -190,7 +200,8 @@ public sealed partial class ConfigureSession
     {
         if (a.Count < 3)
         {
-            _messages.Error($"configure.modgroup: Expected (group_id subcmd prim_id [args ...]), takes at least 3 arguments ({a.Count} given)");
+            _messages.Error($"configure.modgroup: Expected (group_id subcmd prim_id [args ...]), takes at least 3 "
+                + $"arguments ({a.Count} given)");
             return false;
         }
 
@@ -212,7 +223,8 @@ public sealed partial class ConfigureSession
 
             if (group.Elements("primitive").Count() == 1)
             {
-                _messages.Error($"1: syntax in group: Expected at least 2 arguments near <group> parsing 'group {a[0]}'");
+                _messages.Error($"1: syntax in group: Expected at least 2 arguments near <group> parsing 'group "
+                    + $"{a[0]}'");
                 return false;
             }
 
@@ -281,7 +293,8 @@ public sealed partial class ConfigureSession
             reader.AtLeast(2);
             string[] rsc = reader.Take().Split(':');
             string[] times = reader.Current!.Split(':');
-            if (rsc.Length > 1 && rsc[1] is not ("Started" or "Master" or "Slave" or "Promoted" or "Unpromoted" or "Stopped"))
+            if (rsc.Length > 1 && rsc[1] is not ("Started" or "Master" or "Slave" or "Promoted"
+                or "Unpromoted" or "Stopped"))
             {
                 throw reader.Error($"Invalid role '{rsc[1]}' for resource '{rsc[0]}'");
             }

@@ -144,7 +144,8 @@ public sealed partial class ConfigureSession
             XElement? parent = found.Parent;
             if (parent is not null && parent.Name != "resources" && parent != current)
             {
-                _messages.Error($"Cannot create {word}:{id}: Child {found.Name}:{child} already in {Word(parent)}:{(string?)parent.Attribute("id")}");
+                _messages.Error($"Cannot create {word}:{id}: Child {found.Name}:{child} already in "
+                    + $"{Word(parent)}:{(string?)parent.Attribute("id")}");
                 return false;
             }
 
@@ -310,7 +311,8 @@ public sealed partial class ConfigureSession
         c.Name.LocalName is "primitive" or "group");
 
     private XElement? Resource(string id) => _cib.Section("resources")?.Descendants()
-        .FirstOrDefault(e => e.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle" or "template" && (string?)e.Attribute("id") == id);
+        .FirstOrDefault(e => e.Name.LocalName is "primitive" or "group" or "clone" or "master" or "bundle"
+            or "template" && (string?)e.Attribute("id") == id);
 
     /// <summary>An object of the configuration by its id (a node's name, fencing_topology), or null.</summary>
     internal XElement? Find(string id) => Objects(_cib).FirstOrDefault(o => IdOf(o) == id);
@@ -367,5 +369,6 @@ public sealed partial class ConfigureSession
 
     private static string Text(XElement? e) => e is null || !e.HasElements ? "" : CibText.Compact(e);
 
-    private IStatusView StatusNow() => _services.Status(_base, _services.Now());
+    /// <summary>The state at this moment, not that of the time when the configuration was read.</summary>
+    private IStatusView StatusNow() => _services.Status(_source.Query(), _services.Now());
 }

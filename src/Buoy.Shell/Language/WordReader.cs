@@ -62,7 +62,8 @@ internal sealed class WordReader(IReadOnlyList<string> words, string kind)
     {
         if (words.Count <= arguments)
         {
-            throw new CrmSyntaxException($"syntax in {Kind}: Expected at least {arguments} arguments near <{words[0]}> parsing '{Line}'");
+            throw new CrmSyntaxException($"syntax in {Kind}: Expected at least {arguments} arguments near "
+                + $"<{words[0]}> parsing '{Line}'");
         }
     }
 

@@ -60,10 +60,44 @@ internal abstract class Level(Crm crm)
         return null;
     }
 
+    /// <summary>The commands nearest to a word that names none, as the end of a sentence; empty where none is
+    /// near.</summary>
+    public string DidYouMean(string word)
+    {
+        // One slip in a short word, two in a longer one.
+        int limit = word.Length <= 4 ? 1 : 2;
+        List<string> near = [.. Commands.Concat(Aliases.Keys).Select(c => (Name: c, Far: Distance(word, c)))
+            .Where(c => c.Far <= limit).OrderBy(c => c.Far).ThenBy(c => c.Name, StringComparer.Ordinal).Take(3)
+            .Select(c => c.Name)];
+        return near.Count == 0 ? "" : $": did you mean {string.Join(" or ", near)}?";
+    }
+
+    /// <summary>Letters to insert, drop, change or swap with their neighbour (optimal string alignment).</summary>
+    private static int Distance(string a, string b)
+    {
+        int[,] d = new int[a.Length + 1, b.Length + 1];
+        for (int i = 0; i <= a.Length; i++)
+        {
+            for (int j = 0; j <= b.Length; j++)
+            {
+                d[i, j] = i == 0 || j == 0 ? i + j
+                    : Math.Min(
+                        Math.Min(d[i - 1, j], d[i, j - 1]) + 1, d[i - 1, j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1));
+                if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                {
+                    d[i, j] = Math.Min(d[i, j], d[i - 2, j - 2] + 1);
+                }
+            }
+        }
+
+        return d[a.Length, b.Length];
+    }
+
     /// <summary>Says that a command has too few or wrong arguments.</summary>
     protected bool Usage(string command, string expected, int given)
     {
-        Crm.Messages.Error($"{Name}.{command}: Expected ({expected}), takes at least {expected.Split(' ').Count(w => !w.StartsWith('['))} arguments ({given} given)");
+        Crm.Messages.Error($"{Name}.{command}: Expected ({expected}), takes at least "
+            + $"{expected.Split(' ').Count(w => !w.StartsWith('['))} arguments ({given} given)");
         return false;
     }
 

@@ -125,7 +125,8 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
             bool seen = cib.Root.Element("status")?.Elements("node_state").Any(s =>
                 (string?)s.Attribute("uname") == uname) ?? false;
             string offline = v is { Online: false } && seen && !v.Pending ? "(offline)" : "";
-            Crm.Output.Write($"{uname}({(string?)n.Attribute("id")}): {(string?)n.Attribute("type") ?? "member"}{offline}\n");
+            Crm.Output.Write($"{uname}({(string?)n.Attribute("id")}): "
+                + $"{(string?)n.Attribute("type") ?? "member"}{offline}\n");
             foreach (XElement p in n.Elements("instance_attributes").Elements("nvpair"))
             {
                 Crm.Output.Write($"\t{(string?)p.Attribute("name")}={(string?)p.Attribute("value")}\n");
@@ -166,14 +167,16 @@ internal sealed class NodeLevel(Crm crm) : Level(crm)
                     return true;
                 }
 
-                Crm.Messages.ErrorOutput.Write("crm_attribute: Error performing operation: No such device or address\n");
+                Crm.Messages.ErrorOutput.Write("crm_attribute: Error performing operation: No such device or "
+                    + "address\n");
                 return false;
             default:
                 if (transient)
                 {
                     if (Edits.SetTransient(node, name, null))
                     {
-                        Crm.Output.Write($"Deleted {scope} attribute: id=status-{(string?)CibEdits.Node(cib, node).Attribute("id")}-{name} name={name}\n");
+                        Crm.Output.Write($"Deleted {scope} attribute: "
+                            + $"id=status-{(string?)CibEdits.Node(cib, node).Attribute("id")}-{name} name={name}\n");
                     }
                 }
                 else if (Edits.DeleteNodeAttribute(node, name, utilization) is { } id)

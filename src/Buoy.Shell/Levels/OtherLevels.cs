@@ -25,7 +25,9 @@ internal sealed class ClusterLevel(Crm crm) : Level(crm)
         {
             case "status":
                 bool up = Crm.Connection.IsUp;
-                Crm.Output.Write($"Services:\ncorosync         {(up ? "active/running" : "inactive/dead")}\npacemaker        {(up ? "active/running" : "inactive/dead")}\n\n");
+                Crm.Output.Write($"Services:\ncorosync         "
+                    + $"{(up ? "active/running" : "inactive/dead")}\npacemaker        "
+                    + $"{(up ? "active/running" : "inactive/dead")}\n\n");
                 if (up)
                 {
                     CorosyncTools.PrintLinks(Crm.Connection.Membership(), Crm.Output);
@@ -42,7 +44,8 @@ internal sealed class ClusterLevel(Crm crm) : Level(crm)
                 Crm.Wait = true;
                 return Crm.WaitIfAsked();
             case "start" or "restart" or "enable" or "disable":
-                Crm.Messages.Error($"cluster.{command}: not supported here: use the system's service manager (systemctl {command} buoy)");
+                Crm.Messages.Error($"cluster.{command}: not supported here: use the system's service manager "
+                    + $"(systemctl {command} buoy)");
                 return false;
             default:
                 return NotSupported(command);
@@ -56,7 +59,7 @@ internal sealed class ClusterLevel(Crm crm) : Level(crm)
         bool good = true;
         foreach (var n in view.Nodes)
         {
-            string state = Status.StatusPrinter.State(n, view);
+            string state = n.State;
             good &= n.Online;
             Crm.Output.Write($"{n.Name}: {(n.Online ? "ok" : state)}\n");
         }
@@ -96,7 +99,8 @@ internal sealed class CorosyncLevel(Crm crm) : Level(crm)
                             status: true);
                         return true;
                     default:
-                        Crm.Messages.Error($"corosync.status: Wrong type \"{a[0]}\" to query status: expected ring or quorum");
+                        Crm.Messages.Error($"corosync.status: Wrong type \"{a[0]}\" to query status: expected ring "
+                            + $"or quorum");
                         return false;
                 }
 
@@ -204,7 +208,8 @@ internal sealed class RaLevel(Crm crm) : Level(crm)
             x.Name is not ("meta-data" or "validate-all" or "status")))
         {
             string depth = x.Depth is null ? "" : $" depth={x.Depth}";
-            o.Write($"    {x.Name,-13}{depth} timeout={x.Timeout}{(x.Interval is null ? "" : $" interval={x.Interval}")}"
+            o.Write($"    {x.Name,-13}{depth} "
+                + $"timeout={x.Timeout}{(x.Interval is null ? "" : $" interval={x.Interval}")}"
                 + "\n");
         }
 
@@ -242,7 +247,7 @@ internal sealed class OptionsLevel(Crm crm) : Level(crm)
     {
         if (command == "wait" && a.Count == 1)
         {
-            Crm.Wait = Status.CibStatusView.IsTrue(a[0]);
+            Crm.Wait = Status.CrmBoolean.IsTrue(a[0]);
             return true;
         }
 

@@ -44,7 +44,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             case "maintenance":
                 return a.Count == 0 ? Usage(command, "rsc [on_off]", 0) : Each([a[0]], r => Attribute(r, "maintenance",
                     a.Count > 1
-                    ? (CibStatusView.IsFalse(a[1]) ? "false" : "true") : "true"));
+                    ? (CrmBoolean.IsFalse(a[1]) ? "false" : "true") : "true"));
             case "promote" or "demote":
                 return a.Count == 0 ? Usage(command, "rsc", 0) : Each([a[0]], r => PromoteOrDemote(r, command));
             case "move" or "ban":
@@ -105,7 +105,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
     {
         XElement e = CibEdits.Resource(Crm.Source.Query(), rsc)!;
         bool promotable = e.AncestorsAndSelf().Any(x => x.Name == "master" || (x.Name == "clone"
-            && CibStatusView.IsTrue(
+            && CrmBoolean.IsTrue(
             (string?)x.Elements("meta_attributes").Elements("nvpair").FirstOrDefault(p =>
                 (string?)p.Attribute("name") == "promotable")?.Attribute("value"))));
         if (!promotable)
@@ -226,7 +226,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             Edits("crm_resource").Ban(rsc, node ?? from!, until);
         }
 
-        Crm.Messages.Info($"{(command == "move" ? "Move" : "Ban")} constraint created for {rsc}{(node is null ? "" : $" to {node}")}");
+        Crm.Messages.Info($"{(command == "move" ? "Move" : "Ban")} constraint created for "
+            + $"{rsc}{(node is null ? "" : $" to {node}")}");
         Crm.Messages.Info($"Use `crm resource clear {rsc}` to remove this constraint");
         return true;
     }
@@ -246,7 +247,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         List<string> words = [.. a.Where(w => w is not ("force" or "--force"))];
         if (!Crm.Source.IsLive)
         {
-            Crm.Output.Write($"Dry run: skipping clean-up of {(words.Count > 0 ? words[0] : "all nodes")} due to CIB_file\n");
+            Crm.Output.Write($"Dry run: skipping clean-up of {(words.Count > 0 ? words[0] : "all nodes")} due to "
+                + $"CIB_file\n");
             return true;
         }
 
@@ -293,7 +295,8 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
             switch (a[1])
             {
                 case "show":
-                    Crm.Output.Write($"scope=status  name=fail-count-{rsc} value={ResourceQueries.Count(StatusPrinter.FailCount(cib, a[2], rsc).Count)}\n");
+                    Crm.Output.Write($"scope=status  name=fail-count-{rsc} "
+                        + $"value={ResourceQueries.Count(StatusPrinter.FailCount(cib, a[2], rsc).Count)}\n");
                     return true;
                 case "set":
                     Edits("crm_attribute").SetTransient(a[2], $"fail-count-{rsc}", a[3]);
@@ -327,7 +330,7 @@ internal sealed class ResourceLevel(Crm crm) : Level(crm)
         }
 
         Crm.Output.Write("Full List of Resources:\n");
-        StatusPrinter.Resources(Crm.Output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
+        StatusPrinter.Resources(Crm.Output, view);
         if (view.Resources.Count == 0)
         {
             Crm.Messages.ErrorOutput.Write("crm_resource: Error performing operation: No such object\n");

@@ -57,7 +57,8 @@ internal static class StatusCommand
         }
         catch (CibException e) when (e.Status == ControlStatus.NotConnected)
         {
-            crm.Messages.ErrorOutput.Write("error: Could not connect to launcher: Connection refused\ncrm_mon: Connection to cluster failed: Connection refused\n");
+            crm.Messages.ErrorOutput.Write("error: Could not connect to launcher: Connection refused\ncrm_mon: "
+                + "Connection to cluster failed: Connection refused\n");
             crm.Messages.Error("status: crm_mon (rc=102): ");
             return false;
         }

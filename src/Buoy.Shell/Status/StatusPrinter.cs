@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Xml.Linq;
 using Buoy.Cib;
+using Buoy.Scheduler;
 
 namespace Buoy.Shell.Status;
 
@@ -38,27 +39,9 @@ public static class StatusPrinter
 
         o.Write("Node List:\n");
         Nodes(o, view, options);
-        if (options.GroupByNode)
+        if (!options.GroupByNode || options.Inactive)
         {
-            if (options.Inactive)
-            {
-                o.Write("\nInactive Resources:\n");
-                Resources(o, [.. view.Resources.Where(r => r.Primitives().All(p => p.On.Count == 0))],
-                    "No inactive resources", "  ", view.Nodes);
-            }
-        }
-        else
-        {
-            var shown = options.Inactive ? view.Resources : [.. view.Resources.Where(r => r.Primitives().Any(p =>
-                p.On.Count > 0))];
-            o.Write(options.Inactive ? "\nFull List of Resources:\n" : "\nActive Resources:\n");
-            if (options.Brief)
-            {
-                Brief(o, view);
-                shown = [];
-            }
-            Resources(o, shown, options.Brief ? "" : options.Inactive ? "No resources" : "No active resources", "  ",
-                options.Inactive ? view.Nodes : null);
+            ResourceList(o, view, options);
         }
 
         if (options.Attributes && view.Nodes.Any(n => n.Online && n.Attributes.Count(Shown) > 0))
@@ -94,26 +77,86 @@ public static class StatusPrinter
         }
 
         static bool Shown((string Name, string Value) a) =>
-            a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate" or "probe_complete")
+            a.Name is not ("shutdown" or "standby" or "maintenance" or "terminate")
             && !a.Name.StartsWith("fail-count-", StringComparison.Ordinal) && !a.Name.StartsWith("last-failure-",
                 StringComparison.Ordinal);
     }
 
-    /// <summary>The resources as indented list; <paramref name="empty"/> is said where there are none.</summary>
-    /// <param name="all">The cluster's nodes, where a clone's stopped instances are to be told; else null.</param>
-    public static void Resources(
-        TextWriter o, IReadOnlyList<ResourceView> resources, string empty, string indent, IReadOnlyList<NodeView>? all,
-            bool nodes = true)
+    private static void ResourceList(TextWriter o, IStatusView view, StatusOptions options)
     {
-        if (resources.Count == 0 && empty.Length > 0)
+        o.Write(options.GroupByNode ? "\nInactive Resources:\n"
+            : options.Inactive ? "\nFull List of Resources:\n" : "\nActive Resources:\n");
+        if (options.Brief && !options.GroupByNode)
         {
-            o.Write($"{indent}* {empty}\n");
+            Brief(o, view);
+            return;
         }
 
-        foreach (ResourceView r in resources)
+        IReadOnlyList<string> lines = StatusText.Resources(view.Status, options.Inactive);
+        if (options.GroupByNode)
         {
-            Resource(o, r, indent, all, nodes);
+            lines = [.. Blocks(lines).Zip(view.Resources).Where(b => !b.Second.IsFullyActive).SelectMany(b => b.First)];
+            lines = lines.Count == 0 ? ["* No inactive resources"] : lines;
         }
+
+        foreach (string line in lines)
+        {
+            o.Write($"  {line}\n");
+        }
+    }
+
+    /// <summary>The lines of each top-level resource.</summary>
+    private static IEnumerable<List<string>> Blocks(IReadOnlyList<string> lines)
+    {
+        List<string> block = [];
+        foreach (string line in lines)
+        {
+            if (block.Count > 0 && !line.StartsWith(' '))
+            {
+                yield return block;
+                block = [];
+            }
+
+            block.Add(line);
+        }
+
+        yield return block;
+    }
+
+    /// <summary>All resources as crm_resource lists them: without the nodes of primitives.</summary>
+    public static void Resources(TextWriter o, IStatusView view)
+    {
+        if (view.Resources.Count == 0)
+        {
+            o.Write("  * No resources\n");
+            return;
+        }
+
+        foreach (string line in StatusText.Resources(view.Status))
+        {
+            o.Write($"  {WithoutNode(line)}\n");
+        }
+    }
+
+    /// <summary>A primitive's line without the name of its node; other lines as they are.</summary>
+    private static string WithoutNode(string line)
+    {
+        int at = line.LastIndexOf(":\t ", StringComparison.Ordinal);
+        if (at < 0)
+        {
+            return line;
+        }
+
+        string[] words = line[(at + 3)..].Split(' ');
+        int role = words[0] == "ORPHANED" ? 1 : 0;
+        role += words[role] == "FAILED" && words.Length > role + 1 && words[role + 1] == "Promoted" ? 1 : 0;
+        IEnumerable<string> rest = words.Skip(role + 1);
+        if (rest.FirstOrDefault() is { } name && !name.StartsWith('(') && !name.StartsWith('['))
+        {
+            rest = rest.Skip(1);
+        }
+
+        return line[..(at + 3)] + string.Join(' ', words.Take(role + 1).Concat(rest));
     }
 
     /// <summary>How many resources of each agent are active on which node.</summary>
@@ -126,46 +169,53 @@ public static class StatusPrinter
         }
     }
 
-    /// <summary>One primitive's line without indentation: <c>id (agent): role node (flags)</c>.</summary>
-    public static string Line(ResourceView r, bool nodes = true)
+    /// <summary>One primitive's line without indentation or node: <c>id (agent): role (flags)</c>.</summary>
+    public static string Line(ResourceView r)
     {
-        string where = !nodes || r.On.Count == 0 ? "" : r.On.Count == 1 ? " " + r.On[0].Node.Name : "";
+        string role = r.Failed ? r.Role == "Promoted" ? "FAILED Promoted" : "FAILED"
+            : r.PendingTask is { } task and not "monitor" ? PendingWord(task) ?? r.Role : r.Role;
         var flags = new List<string>();
-        if (r.Disabled)
-        {
-            flags.Add("disabled");
-        }
+        Flag(r.PendingTask == "monitor", "Monitoring");
+        Flag(r.Disabled, "disabled");
+        Flag(r.Promotable && r.TargetRole?.ToLowerInvariant() is "unpromoted" or "slave", "target-role:Unpromoted");
+        Flag(r.Blocked, "blocked");
+        Flag(!r.Blocked && r.Maintenance, "maintenance");
+        Flag(!r.Blocked && !r.Maintenance && !r.Managed, "unmanaged");
+        Flag(r.FailureIgnored, "failure ignored");
+        return $"{r.Id}\t({r.Agent}):\t{(r.Removed ? " ORPHANED" : "")} {role}"
+            + (flags.Count > 0 ? $" ({string.Join(", ", flags)})" : "");
 
-        if (r.Blocked)
+        void Flag(bool set, string word)
         {
-            flags.Add("blocked");
+            if (set)
+            {
+                flags.Add(word);
+            }
         }
-        else if (r.Maintenance)
-        {
-            flags.Add("unmanaged");
-        }
-        else if (!r.Managed)
-        {
-            flags.Add("unmanaged");
-        }
-
-        string role = r.Failed && r.On.Count > 0 ? (r.Role is "Promoted" or "Unpromoted" ? $"FAILED {r.Role}"
-            : "FAILED") : r.Role;
-        string list = nodes && r.On.Count > 1 ? " [ " + string.Join(' ', r.On.Select(n => n.Node.Name)) + " ]" : "";
-        return $"{r.Id}\t({r.Agent}):\t {role}{where}{(flags.Count > 0 ? $" ({string.Join(", ", flags)})" : "")}{list}";
     }
+
+    /// <summary>What an operation under way does to its resource; null for an operation that has no word.</summary>
+    public static string? PendingWord(string task) => task switch
+    {
+        "start" => "Starting",
+        "stop" => "Stopping",
+        "migrate_to" or "migrate_from" => "Migrating",
+        "promote" => "Promoting",
+        "demote" => "Demoting",
+        "monitor" => "Monitoring",
+        _ => null,
+    };
 
     /// <summary>What happened in an operation that failed, as one line.</summary>
     public static string Failure(OperationView f)
     {
         string interval = f.Interval > 0 ? $"{Duration(f.Interval)}-interval " : "";
-        string what = f.OpStatus == 2 ? "could not be executed (Timed Out)"
-            : f.OpStatus is not (0 or 4 or 1) ? $"could not be executed ({OpStatus(f.OpStatus)})"
-            : $"returned '{ReturnCode(f.Rc)}'";
+        string what = f.OpStatus == 0 ? $"returned '{ReturnCode(f.Rc)}'"
+            : $"could not be executed ({OpStatus(f.OpStatus)})";
         string reason = f.ExitReason.Length > 0 ? $" ({f.ExitReason})" : "";
-        string after = f.ExecTime > 0 ? $" after {(f.ExecTime >= 1000 ? Duration(f.ExecTime) : f.ExecTime + "ms")}"
-            : "";
-        return $"{f.Resource} {interval}{f.Task} on {f.Node} {what}{reason} at {CibDocument.CTime(f.LastChange)}{after}";
+        string at = f.LastChange.ToUnixTimeSeconds() > 0 ? $" at {CibDocument.CTime(f.LastChange)}" : "";
+        string after = f.ExecTime > 0 ? $" after {Duration(f.ExecTime)}" : "";
+        return $"{f.Resource} {interval}{Task(f)} on {f.Node} {what}{reason}{at}{after}";
     }
 
     /// <summary>Names of OCF return codes.</summary>
@@ -184,26 +234,26 @@ public static class StatusPrinter
         5 => "Hard error", 6 => "Fatal error", 7 => "Not installed", 8 => "Not connected", _ => "unknown",
     };
 
+    /// <summary>Days, hours, minutes and seconds; milliseconds only where there are some.</summary>
     private static string Duration(long ms)
     {
-        if (ms % 1000 != 0)
+        if (ms < 1000)
         {
-            return ms < 1000 ? $"{ms}ms" : (ms / 1000.0).ToString("0.###", CultureInfo.InvariantCulture) + "s";
+            return $"{ms}ms";
         }
 
         long s = ms / 1000;
         string text = "";
-        foreach ((long unit, string name) in (ReadOnlySpan<(long, string)>)[(86400, "d"), (3600, "h"), (60, "m"), (1,
-            "s")])
+        foreach ((long unit, string name) in (ReadOnlySpan<(long, string)>)[(86400, "d"), (3600, "h"), (60, "m")])
         {
-            if (s >= unit)
+            if (s > unit)
             {
                 text += $"{s / unit}{name}";
                 s %= unit;
             }
         }
 
-        return text.Length == 0 ? "0s" : text;
+        return ms % 1000 != 0 ? $"{text}{s}.{ms % 1000:000}s" : s > 0 ? $"{text}{s}s" : text;
     }
 
     private static void Summary(TextWriter o, CibDocument cib, IStatusView view, StatusOptions options,
@@ -211,7 +261,8 @@ public static class StatusPrinter
     {
         if (options.Live)
         {
-            o.Write($"Status of pacemakerd: 'Pacemaker is running' (last updated {now.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)\n");
+            o.Write($"Status of pacemakerd: 'Pacemaker is running' (last updated "
+                + $"{now.UtcDateTime:yyyy-MM-dd HH:mm:ss}Z)\n");
         }
 
         o.Write("Cluster Summary:\n");
@@ -226,25 +277,28 @@ public static class StatusPrinter
             o.Write($"  * Last change:  {written.Value}{By(cib)}\n");
         }
 
-        int instances = Instances(view);
-        int disabled = view.Resources.SelectMany(r => r.Primitives()).Count(p => p.Disabled);
+        int instances = view.Status.InstanceCount;
         o.Write($"  * {view.Nodes.Count} node{(view.Nodes.Count == 1 ? "" : "s")} configured\n");
         o.Write($"  * {instances} resource instance{(instances == 1 ? "" : "s")} configured"
-            + (disabled > 0 ? $" ({disabled} DISABLED)" : "") + "\n");
-        if (CibStatusView.IsTrue(cib.Property("maintenance-mode")))
+            + Counts(view.Status) + "\n");
+        if (view.Status.MaintenanceMode)
         {
             o.Write("\n              *** Resource management is DISABLED ***\n");
             o.Write("  The cluster will not attempt to start, stop or recover services\n");
         }
-        else if (CibStatusView.IsTrue(cib.Property("stop-all-resources")))
+        else if (view.Status.StopAllResources)
         {
             o.Write("\n    *** Resource management is DISABLED ***\n  The cluster will keep all resources stopped\n");
         }
     }
 
-    /// <summary>Configured instances: a clone counts once per node.</summary>
-    public static int Instances(IStatusView view) =>
-        view.Resources.Sum(r => r.Primitives().Count() * (r.Kind == "clone" ? Math.Max(1, view.Nodes.Count) : 1));
+    private static string Counts(ClusterStatus status) => (status.DisabledCount, status.BlockedCount) switch
+    {
+        (0, 0) => "",
+        (0, int blocked) => $" ({blocked} BLOCKED from further action due to failure)",
+        (int disabled, 0) => $" ({disabled} DISABLED)",
+        (int disabled, int blocked) => $" ({disabled} DISABLED, {blocked} BLOCKED from further action due to failure)",
+    };
 
     private static string By(CibDocument cib)
     {
@@ -263,114 +317,45 @@ public static class StatusPrinter
 
     private static void Nodes(TextWriter o, IStatusView view, StatusOptions options)
     {
-        var online = new List<string>();
-        var offline = new List<string>();
+        if (!options.GroupByNode)
+        {
+            foreach (string line in StatusText.NodeList(view.Status))
+            {
+                o.Write($"  {line}\n");
+            }
+
+            return;
+        }
+
         foreach (NodeView n in view.Nodes)
         {
-            string state = State(n, view);
-            if (options.GroupByNode)
+            string kind = n.Kind switch { "remote" => "RemoteNode", "guest" => "GuestNode", _ => "Node" };
+            o.Write($"  * {kind} {n.Name}: {n.State}:\n    * Resources:\n");
+            foreach (ResourceView r in ActiveOn(view, n))
             {
-                o.Write($"  * Node {n.Name}: {state}:\n    * Resources:\n");
-                foreach (ResourceView r in view.Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Any(x =>
-                    x.Node == n)))
-                {
-                    o.Write($"      * {Line(r, nodes: false)}\n");
-                }
+                o.Write($"      * {Line(r)}\n");
             }
-            else if (state == "online")
-            {
-                online.Add(n.Name);
-            }
-            else if (state == "OFFLINE")
-            {
-                offline.Add(n.Name);
-            }
-            else
-            {
-                o.Write($"  * Node {n.Name}: {state}\n");
-            }
-        }
-
-        if (online.Count > 0)
-        {
-            o.Write($"  * Online: [ {string.Join(' ', online)} ]\n");
-        }
-
-        if (offline.Count > 0)
-        {
-            o.Write($"  * OFFLINE: [ {string.Join(' ', offline)} ]\n");
         }
     }
 
-    /// <summary>A node's state in crm_mon's words.</summary>
-    public static string State(NodeView n, IStatusView view)
+    /// <summary>What is active on a node, in the order of its history.</summary>
+    private static IEnumerable<ResourceView> ActiveOn(IStatusView view, NodeView node)
     {
-        bool active = view.Resources.SelectMany(r => r.Primitives()).Any(p => p.On.Any(x => x.Node == n));
-        return n switch
+        return view.Resources.SelectMany(r => r.Primitives()).Where(p => p.On.Any(x => x.Node == node))
+            .OrderBy(Place);
+
+        int Place(ResourceView r)
         {
-            { Unclean: true } => n.Online ? "UNCLEAN (online)" : n.Pending ? "UNCLEAN (pending)" : "UNCLEAN (offline)",
-            { Pending: true } => "pending",
-            { Standby: true, Online: true } => active ? "standby (with active resources)" : "standby",
-            { Standby: true } => "OFFLINE (standby)",
-            { Maintenance: true, Online: true } => "maintenance",
-            { Maintenance: true } => "OFFLINE (maintenance)",
-            { Online: true } => "online",
-            _ => "OFFLINE",
-        };
-    }
-
-    private static void Resource(TextWriter o, ResourceView r, string indent, IReadOnlyList<NodeView>? all, bool nodes)
-    {
-        switch (r.Kind)
-        {
-            case "primitive":
-                o.Write($"{indent}* {Line(r, nodes)}\n");
-                break;
-            case "group":
-                o.Write($"{indent}* Resource Group: {r.Id}{Flags(r)}:\n");
-                foreach (ResourceView c in r.Children)
-                {
-                    Resource(o, c, indent + "  ", all, nodes);
-                }
-
-                break;
-            default:
-                string child = r.Children.Count > 0 ? r.Children[0].Id : "";
-                o.Write($"{indent}* {(r.Kind == "bundle" ? "Container bundle" : "Clone Set")}: {r.Id} [{child}]{(r.Promotable ? " (promotable)" : "")}{Flags(r)}:\n");
-                var by = r.Primitives().SelectMany(p => p.On).GroupBy(x => x.Role).ToDictionary(g => g.Key, g => g
-                    .Select(x => x.Node.Name)
-                    .Distinct().Order(StringComparer.Ordinal).ToList());
-                foreach (string role in (string[])["Promoted", "Unpromoted", "Started"])
-                {
-                    if (by.TryGetValue(role, out List<string>? names))
-                    {
-                        o.Write($"{indent}  * {role}: [ {string.Join(' ', names)} ]\n");
-                    }
-                }
-
-                List<string> idle = [.. (all ?? []).Select(n => n.Name).Except(by.Values.SelectMany(n => n))];
-                if (idle.Count > 0)
-                {
-                    o.Write($"{indent}  * Stopped{(r.Disabled ? " (disabled)" : "")}: [ {string.Join(' ', idle)} ]\n");
-                }
-
-                break;
-        }
-
-        static string Flags(ResourceView r)
-        {
-            var flags = new List<string>();
-            if (r.Disabled)
+            for (int i = 0; i < node.History.Count; i++)
             {
-                flags.Add("disabled");
+                string name = node.History[i];
+                if (name == r.Id || (name.StartsWith(r.Id, StringComparison.Ordinal) && name[r.Id.Length] == ':'))
+                {
+                    return i;
+                }
             }
 
-            if (!r.Managed)
-            {
-                flags.Add("unmanaged");
-            }
-
-            return flags.Count == 0 ? "" : $" ({string.Join(", ", flags)})";
+            return int.MaxValue;
         }
     }
 
@@ -379,8 +364,8 @@ public static class StatusPrinter
         o.Write("\nOperations:\n");
         foreach (IGrouping<string, OperationView> node in view.Operations.GroupBy(x => x.Node))
         {
-            var resources = node.GroupBy(x => x.Resource).Where(r => r.Any(IsShown)).ToList();
-            if (resources.Count == 0)
+            var resources = node.Where(IsShown).GroupBy(x => x.Resource).ToList();
+            if (resources.Count == 0 || view.Nodes.FirstOrDefault(n => n.Name == node.Key) is not { Online: true })
             {
                 continue;
             }
@@ -388,24 +373,42 @@ public static class StatusPrinter
             o.Write($"  * Node: {node.Key}:\n");
             foreach (IGrouping<string, OperationView> r in resources)
             {
-                o.Write($"    * {r.Key}: migration-threshold={Threshold(cib, r.Key)}{Fails(cib, node.Key, r.Key)}:\n");
-                foreach (OperationView x in r.Where(IsShown))
+                string id = ConfiguredId(view, r.Key);
+                o.Write($"    * {id}: migration-threshold={Threshold(cib, id)}{Fails(cib, node.Key, id)}:\n");
+                foreach (OperationView x in r)
                 {
                     string fields = x.Interval > 0 ? $" interval=\"{x.Interval}ms\"" : "";
-                    if (timing)
-                    {
-                        fields += $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\" exec-time=\"{x.ExecTime}ms\" "
-                            + $"queue-time=\"{x.QueueTime}ms\" rc={x.Rc} ({ReturnCode(x.Rc)})";
-                    }
-
-                    o.Write($"      * ({x.CallId}) {x.Task}{(fields.Length > 0 ? ":" : "")}{fields}\n");
+                    fields += timing ? Timing(x) : "";
+                    o.Write($"      * ({x.CallId}) {Task(x)}{(fields.Length > 0 ? ":" : "")}{fields}\n");
                 }
             }
         }
     }
 
+    private static string Timing(OperationView x)
+    {
+        string times = x.LastChange.ToUnixTimeSeconds() > 0
+            ? $" last-rc-change=\"{CibDocument.CTime(x.LastChange)}\"" : "";
+        times += x.HasTimes ? $" exec-time=\"{x.ExecTime}ms\" queue-time=\"{x.QueueTime}ms\"" : "";
+        return $"{times} rc={x.Rc} ({ReturnCode(x.Rc)})";
+    }
+
+    /// <summary>A monitor that runs once is a probe.</summary>
+    private static string Task(OperationView x) => x is { Task: "monitor", Interval: 0 } ? "probe" : x.Task;
+
+    /// <summary>The id of a history's resource; instances that do not differ go by the name of their
+    /// resource.</summary>
+    internal static string ConfiguredId(IStatusView view, string name)
+    {
+        int colon = name.LastIndexOf(':');
+        return colon > 0 && view.Resources.SelectMany(r => r.Primitives()).Any(p => p.Id == name[..colon])
+            ? name[..colon] : name;
+    }
+
     /// <summary>Probes that found what was expected are not told.</summary>
-    internal static bool IsShown(OperationView x) => !(x.Task == "monitor" && x.Interval == 0 && x.Rc == 7);
+    internal static bool IsShown(OperationView x) =>
+        x.Task is not ("notify" or "meta-data") && x.OpStatus != -1
+        && !(x is { Task: "monitor", Interval: 0, Rc: 7, TargetRc: 7 });
 
     private static void FailCounts(TextWriter o, CibDocument cib, IStatusView view)
     {
@@ -417,7 +420,8 @@ public static class StatusPrinter
         o.Write("\nMigration Summary:\n");
         foreach (NodeView n in view.Nodes.Where(n => n.Online))
         {
-            var failed = view.Resources.SelectMany(r => r.Primitives()).Select(p => (p.Id, Text: Fails(cib, n.Name,
+            var failed = view.Resources.SelectMany(r => r.Primitives()).DistinctBy(p => p.Id).Select(p =>
+                (p.Id, Text: Fails(cib, n.Name,
                 p.Id)))
                 .Where(f => f.Text.Length > 0).ToList();
             if (failed.Count > 0)
@@ -436,6 +440,9 @@ public static class StatusPrinter
     {
         XElement? state = cib.Root.Element("status")?.Elements("node_state").FirstOrDefault(s =>
             (string?)s.Attribute("uname") == node);
+        // Before 3.0.13 counts stood for whole resources; newer ones name the operation after a #.
+        bool perOperation = !System.Version.TryParse((string?)cib.Root.Attribute("crm_feature_set"), out var set)
+            || set >= new System.Version(3, 0, 13);
         long sum = 0;
         bool infinity = false;
         DateTimeOffset? last = null;
@@ -456,9 +463,9 @@ public static class StatusPrinter
 
         return (infinity || sum >= 1000000 ? "1000000" : sum.ToString(CultureInfo.InvariantCulture), last);
 
-        static bool Matches(string name, string prefix) =>
+        bool Matches(string name, string prefix) =>
             name.StartsWith(prefix, StringComparison.Ordinal) && (name.Length == prefix.Length
-                || name[prefix.Length] is '#' or ':');
+                || name[prefix.Length] == ':' || (perOperation && name[prefix.Length] == '#'));
     }
 
     private static string Fails(CibDocument cib, string node, string resource)

@@ -24,7 +24,7 @@ public static class StatusXml
         root.Add(new XElement("nodes", view.Nodes.Select(n => Node(n, view))));
         if (view.Resources.Count > 0)
         {
-            root.Add(new XElement("resources", view.Resources.Select(r => Resource(r, view.Nodes.Count))));
+            root.Add(new XElement("resources", view.Resources.Select(Resource)));
         }
 
         if (History(cib, view) is { HasElements: true } history)
@@ -60,10 +60,9 @@ public static class StatusXml
                 ("name", dc.Name), ("id", dc.Id), ("with_quorum", B(quorum)), ("mixed_version", "false")),
             E("last_update", ("time", CibDocument.CTime(now))), change,
             E("nodes_configured", ("number", view.Nodes.Count.ToString(CultureInfo.InvariantCulture))),
-            E("resources_configured", ("number", StatusPrinter.Instances(view).ToString(CultureInfo.InvariantCulture)),
-                ("disabled", view.Resources.SelectMany(r => r.Primitives()).Count(p =>
-                    p.Disabled).ToString(CultureInfo.InvariantCulture)),
-                ("blocked", "0")),
+            E("resources_configured", ("number", view.Status.InstanceCount.ToString(CultureInfo.InvariantCulture)),
+                ("disabled", view.Status.DisabledCount.ToString(CultureInfo.InvariantCulture)),
+                ("blocked", view.Status.BlockedCount.ToString(CultureInfo.InvariantCulture))),
             E("cluster_options", ("stonith-enabled", Flag(cib, "stonith-enabled", true)), ("symmetric-cluster",
                 Flag(cib, "symmetric-cluster", true)),
                 ("no-quorum-policy", cib.Property("no-quorum-policy") ?? "stop"), ("maintenance-mode", Flag(cib,
@@ -86,34 +85,27 @@ public static class StatusXml
             o.Node == n)).ToString(CultureInfo.InvariantCulture)),
         ("type", "member"));
 
-    /// <summary>A clone's instances: the active ones, then the others, one per node.</summary>
-    private static IEnumerable<XElement> Instances(ResourceView c, int nodes) =>
-        c.On.Select(o => Resource(c with { On = [o] }, nodes))
-            .Concat(Enumerable.Repeat(c with { On = [] }, Math.Max(0, nodes - c.On.Count)).Select(r => Resource(r,
-                nodes)));
-
-    private static XElement Resource(ResourceView r, int nodes)
+    private static XElement Resource(ResourceView r)
     {
         if (r.Kind != "primitive")
         {
             XElement e = r.Kind == "group"
-                ? E("group", ("id", r.Id), ("number_resources",
-                    r.Children.Count.ToString(CultureInfo.InvariantCulture)),
+                ? E("group", ("id", r.Id), ("number_resources", N(r.Children.Count)), ("maintenance",
+                    Yes(r.Maintenance)),
                     ("managed", B(r.Managed)), ("disabled", B(r.Disabled)))
                 : E(r.Kind, ("id", r.Id), ("multi_state", B(r.Promotable)), ("unique", B(r.Unique)),
-                    ("managed", B(r.Managed)), ("disabled", B(r.Disabled)), ("failed", "false"), ("failure_ignored",
-                        "false"));
-            e.Add(r.Children.SelectMany(c => r.Kind == "clone" && c.Kind == "primitive" ? Instances(c, nodes)
-                : [Resource(c, nodes)]));
+                    ("maintenance", Yes(r.Maintenance)), ("managed", B(r.Managed)), ("disabled", B(r.Disabled)),
+                    ("failed", B(r.Failed)), ("failure_ignored", B(r.FailureIgnored)), ("target_role", r.TargetRole));
+            e.Add(r.Children.Select(Resource));
             return e;
         }
 
-        XElement p = E("resource", ("id", r.Id), ("resource_agent", r.Agent), ("role", r.Role), ("target_role",
-            r.Disabled ? "Stopped" : null),
-            ("active", B(r.On.Count > 0)), ("orphaned", "false"), ("blocked", B(r.Blocked)), ("managed", B(r.Managed)),
-            ("failed", B(r.Failed)), ("failure_ignored", "false"), ("nodes_running_on",
-                r.On.Count.ToString(CultureInfo.InvariantCulture)));
-        p.Add(r.On.Select(o => E("node", ("name", o.Node.Name), ("id", o.Node.Id), ("cached", "true"))));
+        XElement p = E("resource", ("id", r.Id), ("resource_agent", r.Agent), ("role", r.Role),
+            ("target_role", r.TargetRole), ("active", B(r.On.Count > 0)), ("orphaned", B(r.Removed)),
+            ("blocked", B(r.Blocked)), ("maintenance", Yes(r.Maintenance)), ("managed", B(r.Managed)),
+            ("failed", B(r.Failed)), ("failure_ignored", B(r.FailureIgnored)), ("nodes_running_on", N(r.On.Count)),
+            ("pending", r.PendingTask is { } task ? StatusPrinter.PendingWord(task) : null));
+        p.Add(r.On.Select(o => E("node", ("name", o.Node.Name), ("id", o.Node.Id), ("cached", B(o.Node.Online)))));
         return p;
     }
 
@@ -162,7 +154,12 @@ public static class StatusXml
     }
 
     private static string Flag(CibDocument cib, string name, bool standard) =>
-        B(cib.Property(name) is { } v ? CibStatusView.IsTrue(v) || (standard && !CibStatusView.IsFalse(v)) : standard);
+        B(cib.Property(name) is { } v ? CrmBoolean.IsTrue(v) || (standard && !CrmBoolean.IsFalse(v)) : standard);
+
+    private static string N(int n) => n.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>An attribute that is written only where it is true.</summary>
+    private static string? Yes(bool b) => b ? "true" : null;
 
     private static string B(bool b) => b ? "true" : "false";
 

@@ -32,7 +32,8 @@ internal sealed class CibAdmin(ShellServices services)
 
         if (o.Has("help"))
         {
-            output.Write("cibadmin - query and edit the Pacemaker configuration\nUsage: cibadmin -Q|-E|-B|-C|-M|-R|-D|-a|-5 [-o SCOPE] [-A XPATH] "
+            output.Write("cibadmin - query and edit the Pacemaker configuration\nUsage: cibadmin "
+                + "-Q|-E|-B|-C|-M|-P|-R|-D|-a|-5 [-o SCOPE] [-A XPATH] "
                 + "[-X XML|-x FILE|-p] [-c] [-f]\n");
             return 0;
         }
@@ -46,7 +47,7 @@ internal sealed class CibAdmin(ShellServices services)
         string? command = new[] { "query", "erase", "bump", "create", "modify", "patch", "replace", "delete",
             "delete-all", "empty", "upgrade", "md5-sum" }
             .FirstOrDefault(o.Has);
-        foreach (string refused in (string[])["patch", "user", "show-access", "md5-sum-versioned", "node", "node-path"])
+        foreach (string refused in (string[])["user", "show-access", "md5-sum-versioned", "node", "node-path"])
         {
             if (o.Has(refused))
             {
@@ -57,7 +58,7 @@ internal sealed class CibAdmin(ShellServices services)
 
         if (command is null)
         {
-            error.Write("cibadmin: no command given: expected -Q, -E, -B, -C, -M, -R, -D, -a, -u or -5\n");
+            error.Write("cibadmin: no command given: expected -Q, -E, -B, -C, -M, -P, -R, -D, -a, -u or -5\n");
             return ControlStatus.Usage;
         }
 
@@ -69,7 +70,8 @@ internal sealed class CibAdmin(ShellServices services)
 
         if (command == "erase" && !o.Has("force"))
         {
-            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the cluster, "
+            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the "
+                + "cluster, "
                 + "the --force flag is required in order to proceed.\n");
             return 107;
         }
@@ -98,7 +100,8 @@ internal sealed class CibAdmin(ShellServices services)
         switch (e.Status)
         {
             case ControlStatus.NotConnected:
-                error.Write("Could not connect to the CIB: Transport endpoint is not connected\nInit failed, could not perform requested operations\n");
+                error.Write("Could not connect to the CIB: Transport endpoint is not connected\nInit failed, could "
+                    + "not perform requested operations\n");
                 break;
             case ControlStatus.NoSuchObject:
                 error.Write("Call failed: No such device or address\n");
@@ -148,6 +151,30 @@ internal sealed class CibAdmin(ShellServices services)
         return 0;
     }
 
+    /// <summary>Applies what crm_diff made, unless the CIB changes meanwhile.</summary>
+    private static int Patch(ICibSource source, string? xml)
+    {
+        System.Xml.Linq.XElement patch;
+        try
+        {
+            patch = System.Xml.Linq.XElement.Parse(
+                xml ?? throw new CibException(ControlStatus.Usage, "no patch given: expected -X, -x or -p"));
+        }
+        catch (System.Xml.XmlException e)
+        {
+            throw new CibException(ControlStatus.Usage, $"the patch is not XML: {e.Message}");
+        }
+
+        CibDocument before = source.Query();
+        IReadOnlyList<CibOperation> operations = CibPatch.Replacements(before, CibPatch.Apply(before, patch));
+        if (operations.Count > 0)
+        {
+            source.Apply(operations, before.Version, "cibadmin");
+        }
+
+        return 0;
+    }
+
     private static System.Xml.Linq.XElement Part(System.Xml.Linq.XElement e, OptionReader o) =>
         o.Has("no-children") ? new System.Xml.Linq.XElement(e.Name, e.Attributes()) : e;
 
@@ -156,6 +183,11 @@ internal sealed class CibAdmin(ShellServices services)
         string? scope = o.Value("scope"), xpath = o.Value("xpath");
         string? xml = o.Value("xml-text") ?? (o.Value("xml-file") is { } f ? File.ReadAllText(f) : o.Has("xml-pipe")
             ? input.ReadToEnd() : null);
+        if (command == "patch")
+        {
+            return Patch(source, xml);
+        }
+
         CibOperation operation = command switch
         {
             "erase" => new CibOperation(CibOperationKind.Erase),

@@ -38,11 +38,14 @@ internal sealed class CorosyncTools(ShellServices services)
                         i++;
                         break;
                     case 'h':
-                        output.Write("usage: \ncorosync-quorumtool <options>\n\n  options:\n\n  -s             show quorum status\n"
-                            + "  -l             list nodes\n  -a             show all names or addresses for each node\n"
+                        output.Write("usage: \ncorosync-quorumtool <options>\n\n  options:\n\n  -s             show "
+                            + "quorum status\n"
+                            + "  -l             list nodes\n  -a             show all names or addresses for each "
+                                + "node\n"
                             + "  -e <expected>  change expected votes for the cluster\n"
                             + "  -H             show nodeids in hexadecimal rather than decimal\n"
-                            + "  -i             show node IP addresses instead of the resolved name\n  -h             show this help text\n");
+                            + "  -i             show node IP addresses instead of the resolved name\n  -h            "
+                                + " show this help text\n");
                         return 0;
                     case 'm' or 'p' or 'v' or 'n' or 'f':
                         error.Write($"corosync-quorumtool: option -{c} is not supported\n");
@@ -76,10 +79,12 @@ internal sealed class CorosyncTools(ShellServices services)
         {
             o.Write("Quorum information\n------------------\n");
             o.Write($"Date:             {CibDocument.CTime(now)}\n");
-            o.Write($"Quorum provider:  {m.QuorumProvider}\nNodes:            {present.Count}\nNode ID:          {m.NodeId}\n");
+            o.Write($"Quorum provider:  {m.QuorumProvider}\nNodes:            {present.Count}\nNode ID:          "
+                + $"{m.NodeId}\n");
             o.Write($"Ring ID:          {m.RingRep}.{m.RingSeq:x}\nQuorate:          {(m.Quorate ? "Yes" : "No")}\n");
             o.Write("\nVotequorum information\n----------------------\n");
-            o.Write($"Expected votes:   {m.ExpectedVotes}\nHighest expected: {m.HighestExpected}\nTotal votes:      {m.TotalVotes}\n");
+            o.Write($"Expected votes:   {m.ExpectedVotes}\nHighest expected: {m.HighestExpected}\nTotal votes:      "
+                + $"{m.TotalVotes}\n");
             o.Write($"Quorum:           {m.Quorum} {(m.Quorate ? " " : "Activity blocked")}\n");
             o.Write($"Flags:            {string.Concat(m.Flags.Select(f => f + " "))}\n");
         }
@@ -108,7 +113,9 @@ internal sealed class CorosyncTools(ShellServices services)
                 }
                 else if (c is not ('i' or 'b' or 'h'))
                 {
-                    error.Write($"corosync-cfgtool: {(c is 'a' or 'k' or 'r' or 'H' or 'L' ? $"option -{c} is not supported" : $"invalid option -- '{c}'")}\n");
+                    error.Write($"corosync-cfgtool: "
+                        + $"{(c is 'a' or 'k' or 'r' or 'H' or 'L'
+                        ? $"option -{c} is not supported" : $"invalid option -- '{c}'")}\n");
                     return 1;
                 }
             }

@@ -121,7 +121,7 @@ internal sealed class CrmResource(ShellServices services)
         if (o.Has("list"))
         {
             output.Write("Full List of Resources:\n");
-            StatusPrinter.Resources(output, view.Resources, "No resources", "  ", view.Nodes, nodes: false);
+            StatusPrinter.Resources(output, view);
             return view.Resources.Count > 0 ? 0 : Missing(error);
         }
 
@@ -158,7 +158,8 @@ internal sealed class CrmResource(ShellServices services)
 
         if (CibEdits.Resource(cib, rsc) is not { } element)
         {
-            error.Write($"crm_resource: Resource '{rsc}' not found: No such device or address\nError performing operation: No such device or address\n");
+            error.Write($"crm_resource: Resource '{rsc}' not found: No such device or address\nError performing "
+                + $"operation: No such device or address\n");
             return ControlStatus.NoSuchObject;
         }
 
@@ -263,7 +264,8 @@ internal sealed class CrmResource(ShellServices services)
         if (node is null && on.Count != 1)
         {
             error.Write($"crm_resource: Resource '{rsc}' not moved: active in {on.Count} locations.\n"
-                + $"To prevent '{rsc}' from running on a specific location, specify a node.\nError performing operation: Invalid argument\n");
+                + $"To prevent '{rsc}' from running on a specific location, specify a node.\nError performing "
+                    + $"operation: Invalid argument\n");
             return ControlStatus.Usage;
         }
 

@@ -93,7 +93,8 @@ internal sealed class NodeTools(ShellServices services)
     {
         if (!force)
         {
-            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the cluster, "
+            error.Write("The supplied command is considered dangerous.  To prevent accidental destruction of the "
+                + "cluster, "
                 + "the --force flag is required in order to proceed.\n");
             return ControlStatus.Usage;
         }

@@ -21,11 +21,14 @@ internal static class ToolFrame
             {
                 ControlStatus.NotConnected => tool switch
                 {
-                    "crm_mon" => "error: Could not connect to launcher: Connection refused\ncrm_mon: Connection to cluster failed: Connection refused\n",
+                    "crm_mon" => "error: Could not connect to launcher: Connection refused\ncrm_mon: Connection to "
+                        + "cluster failed: Connection refused\n",
                     "crm_node" => "error: Could not connect to controller: Connection refused\n",
-                    "crmadmin" => "error: Could not connect to controller: Connection refused\nerror: Command failed: Connection refused\n",
+                    "crmadmin" => "error: Could not connect to controller: Connection refused\nerror: Command "
+                        + "failed: Connection refused\n",
                     "crm_verify" => "crm_verify: CIB query failed: Input file not available\n",
-                    "crm_resource" => "crm_resource: Could not connect to the CIB: Transport endpoint is not connected\n"
+                    "crm_resource" => "crm_resource: Could not connect to the CIB: Transport endpoint is not "
+                        + "connected\n"
                         + "Error performing operation: Not connected\n",
                     _ => $"{tool}: Could not connect to the CIB: Transport endpoint is not connected\n",
                 },

@@ -20,6 +20,7 @@ public static class ToolTable
             ["crm_standby"] = attributes.CrmStandby,
             ["crm_failcount"] = attributes.CrmFailCount,
             ["crm_resource"] = new CrmResource(services).Run,
+            ["crm_diff"] = CrmDiff.Run,
             ["crm_verify"] = new CrmVerify(services).Run,
             ["corosync-quorumtool"] = corosync.QuorumTool,
             ["corosync-cfgtool"] = corosync.CfgTool,
