@@ -4,6 +4,12 @@ namespace Buoy.Balancer.Configuration;
 internal sealed class ParseContext(Func<string, string?> environment)
 {
     private const int MaxFatal = 50;
+
+    /// <summary>Number of a user by name, null = unknown.</summary>
+    public Func<string, int?> FindUser { get; init; } = Linux.ProcessAccounts.FindUser;
+
+    /// <summary>Number of a group by name, null = unknown.</summary>
+    public Func<string, int?> FindGroup { get; init; } = Linux.ProcessAccounts.FindGroup;
     private readonly Dictionary<string, string?> _set = new(StringComparer.Ordinal);
 
     public List<Diagnostic> Diagnostics { get; } = [];

@@ -127,8 +127,6 @@ internal static class ServerParser
                 return server with { Check = o == "check" };
             case "disabled" or "enabled":
                 return server with { Disabled = o == "disabled" };
-            case "send-proxy" or "send-proxy-v2":
-                return server with { SendProxy = o == "send-proxy" ? 1 : 2 };
             case "no-send-proxy" or "no-send-proxy-v2":
                 return server with { SendProxy = 0 };
             default:

@@ -36,6 +36,24 @@ internal static class Units
             ? v : text[start] == '-' ? long.MinValue : long.MaxValue;
     }
 
+    /// <summary>Permission bits in octal digits; null where the text is not that.</summary>
+    public static int? Octal(string text)
+    {
+        const int Most = 0x10000;
+        int bits = 0;
+        foreach (char c in text)
+        {
+            if (c is < '0' or > '7' || bits >= Most)
+            {
+                return null;
+            }
+
+            bits = (bits * 8) + (c - '0');
+        }
+
+        return text.Length > 0 ? bits : null;
+    }
+
     /// <summary>What is wrong with a time.</summary>
     public enum TimeError { None, Unexpected, Overflow, Underflow }
 

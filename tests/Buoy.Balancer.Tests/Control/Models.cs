@@ -16,7 +16,7 @@ internal sealed class ModelBuilder(string log, string socket)
     private readonly List<StatsSocketConfig> _sockets =
         [new StatsSocketConfig(socket, "admin", 0x180, null, null, false, Here)];
 
-    public List<LogTargetConfig> Logs { get; } = [new LogTargetConfig(log, "rfc3164", 16, 7, 0, 1024, Here)];
+    public List<LogTargetConfig> Logs { get; } = [new LogTargetConfig(log, "", 16, 7, 0, 1024, Here)];
 
     public ModelBuilder Socket(string path, string level)
     {
