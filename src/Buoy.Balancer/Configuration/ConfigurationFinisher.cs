@@ -23,6 +23,11 @@ internal sealed class ConfigurationFinisher(
             return null;
         }
 
+        foreach (var r in resolvers.Where(r => r.Build().NameServers.Count == 0))
+        {
+            context.Add(Severity.Warning, $"config : resolvers '{r.Name}' [{r.Place}] has no nameservers configured!");
+        }
+
         var built = new List<ProxyConfig>();
         var servers = new List<ServerConfig>();
         var binds = new List<BindConfig>();

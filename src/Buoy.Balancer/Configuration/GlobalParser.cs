@@ -293,7 +293,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         {
             context.Alert("'hard-stop-after' expects <time> as argument.");
         }
-        else if (Units.Time(a, out int ms, out string bad) is var error && error == Units.TimeError.Unexpected)
+        else if (context.Time(a, out int ms, out string bad) is var error && error == Units.TimeError.Unexpected)
         {
             context.Alert($"unexpected character '{bad}' in argument to <hard-stop-after>.");
         }
@@ -353,7 +353,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                 StatsSocket();
                 break;
             case "timeout":
-                var error = Units.Time(context[2], out int ms, out string bad);
+                var error = context.Time(context[2], out int ms, out string bad);
                 if (error != Units.TimeError.None)
                 {
                     context.Alert(error == Units.TimeError.Unexpected ? bad.Length == 0 ? "'stats timeout' : unexpected character '" : $"'stats timeout' : unexpected character '{bad}'"
@@ -394,7 +394,16 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         try
         {
             string text = context[2];
-            _ = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+            try
+            {
+                _ = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+            }
+            catch (ConfigurationException e)
+            {
+                context.Alert($"parsing [{context.Place}] : 'stats socket' : {e.Message}");
+                return;
+            }
+
             for (int i = 3; i < context.Words.Count; i++)
             {
                 string option = context[i];

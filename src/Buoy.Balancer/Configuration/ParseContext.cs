@@ -60,6 +60,20 @@ internal sealed class ParseContext(Func<string, string?> environment)
         Aborted = true;
     }
 
+    /// <summary>As <see cref="Units.Time"/>, with a warning of what follows the unit.</summary>
+    public Units.TimeError Time(string text, out int milliseconds, out string unexpected, int unit = 1)
+    {
+        var error = Units.Time(text, out milliseconds, out unexpected, unit);
+        if (error == Units.TimeError.None && unexpected.Length > 0)
+        {
+            Add(Severity.Warning, $"config : unexpected character '{unexpected}' after the timer value '{text}', only "
+                + "(us=microseconds,ms=milliseconds,s=seconds,m=minutes,h=hours,d=days) are supported. "
+                + "This will be reported as an error in next versions.");
+        }
+
+        return error;
+    }
+
     public void NotSupported(string what) => Alert($"'{what}' is not supported yet");
 
     /// <summary>As <see cref="AtMost"/> for a directive of more than one word.</summary>

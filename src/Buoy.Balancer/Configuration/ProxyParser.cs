@@ -298,7 +298,7 @@ internal sealed class ProxyParser(
 
         string value = context[2];
         string name = $"timeout {a}";
-        var error = Units.Time(value, out int ms, out string bad);
+        var error = context.Time(value, out int ms, out string bad);
         if (error != Units.TimeError.None)
         {
             context.Alert(value.Length == 0 ? $"'{name}' expects an integer value (in milliseconds)"

@@ -84,9 +84,16 @@ internal static class Units
         };
         if (factor == 0)
         {
-            int good = suffix[0] is 's' or 'h' or 'd' || (suffix[0] == 'm' && suffix.Length > 1) ? 1 : 0;
-            good = suffix.StartsWith("ms", StringComparison.Ordinal) || suffix.StartsWith("us", StringComparison.Ordinal) ? 2 : good;
-            unexpected = suffix.Substring(Math.Min(good, suffix.Length - 1), 1);
+            int unitLength = suffix.StartsWith("ms", StringComparison.Ordinal) || suffix.StartsWith("us", StringComparison.Ordinal) ? 2
+                : suffix[0] is 's' or 'm' or 'h' or 'd' ? 1 : 0;
+            unexpected = suffix.Substring(Math.Min(unitLength, suffix.Length - 1), 1);
+            if (unitLength > 0 && suffix.Length > unitLength)
+            {
+                // What follows a unit is only warned of: the caller sees it in the unexpected character.
+                var error = Time(text[..(i + unitLength)], out milliseconds, out _, unit);
+                return error;
+            }
+
             return TimeError.Unexpected;
         }
 

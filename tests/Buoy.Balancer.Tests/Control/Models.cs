@@ -36,7 +36,7 @@ internal sealed class ModelBuilder(string log, string socket)
         _binds.AddRange(binds);
         var p = new ProxyConfig
         {
-            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, Place = Here, Servers =
+            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, TcpCheckOption = true, Place = Here, Servers =
                 own, Binds = binds,
             Logs = Logs, Timeouts = new TimeoutsConfig { Client = 20_000, Server = 20_000, Connect = 1000 },
         };
