@@ -228,6 +228,7 @@ internal sealed partial class Stage : IDisposable
         }
 
         text = ProcessId().Replace(text, "");
+        text = Caller().Replace(text, "[haproxy.main()]");
         text = LogHead().Replace(text, "$1 ");
         text = Client().Replace(text, "127.0.0.1:N [T]");
         var lines = text.Split('\n').Where(l => !l.StartsWith("[NOTICE]", StringComparison.Ordinal));
@@ -349,6 +350,9 @@ internal sealed partial class Stage : IDisposable
         byte[] record = address ? [0xC0, Header, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1] : [];
         return [.. head, .. question[Header..end], .. record];
     }
+
+    [GeneratedRegex(@"\[[^\] ]*haproxy\.main\(\)\]")]
+    private static partial Regex Caller();
 
     [GeneratedRegex(@" *\(\d+\)(?= : )")]
     private static partial Regex ProcessId();
