@@ -138,13 +138,16 @@ public static unsafe partial class ProcessControl
     /// <summary>Closes a descriptor.</summary>
     public static void Close(int fd) => _ = close(fd);
 
+    /// <summary>A descriptor of /dev/null: to be opened before chroot(2) puts it out of reach.</summary>
+    public static int OpenNull() => Check(open("/dev/null", 2 | CloseOnExec), "open");
+
     /// <summary>
     /// Lets the three standard descriptors, and copies of them that a runtime may have made, point to /dev/null.
     /// </summary>
-    public static void DetachStandardStreams()
+    /// <param name="fd">What <see cref="OpenNull"/> returned; closed.</param>
+    public static void DetachStandardStreams(int fd)
     {
         const int Searched = 1024;
-        int fd = Check(open("/dev/null", 2 | CloseOnExec), "open");
         var files = new List<(ulong, ulong)>();
         for (int i = 0; i < 3; i++)
         {

@@ -62,7 +62,7 @@ public sealed record GlobalConfig
 
 /// <summary>A <c>log</c> line's target.</summary>
 /// <param name="Address">Path of a Unix datagram socket, <c>host:port</c> for UDP, <c>stdout</c>, <c>stderr</c>, <c>fd@N</c>, <c>ring@NAME</c>.</param>
-/// <param name="Format">rfc3164 (default), rfc5424, short, raw, timed, iso, priority, local.</param>
+/// <param name="Format">rfc3164, rfc5424, short, raw, timed, iso, priority, local; empty = not given.</param>
 /// <param name="Facility">0 (kern) … 23 (local7).</param>
 /// <param name="MaxLevel">Highest severity number sent, 0 (emerg) … 7 (debug).</param>
 /// <param name="MinLevel">Lowest severity number sent as itself.</param>
@@ -120,6 +120,9 @@ public sealed record ProxyConfig
     public bool LogHealthChecks { get; init; }
     public CheckKind Check { get; init; } = CheckKind.Tcp;
     public HttpCheckConfig? HttpCheck { get; init; }
+
+    /// <summary>Was <c>option tcp-check</c> given? The check is the same without it, its messages name the step with it.</summary>
+    public bool TcpCheckOption { get; init; }
     public bool TcpKeepAliveClient { get; init; }
     public bool TcpKeepAliveServer { get; init; }
     public bool SpliceRequest { get; init; }
@@ -198,6 +201,15 @@ public sealed record BindConfig
     /// <summary>Null for a Unix socket or an inherited descriptor.</summary>
     public IPEndPoint? EndPoint { get; init; }
     public string? UnixPath { get; init; }
+
+    /// <summary>Permission bits of the Unix socket, null = umask decides.</summary>
+    public int? UnixMode { get; init; }
+
+    /// <summary>Owner of the Unix socket, null = as created.</summary>
+    public int? UnixUser { get; init; }
+
+    /// <summary>Group of the Unix socket, null = as created.</summary>
+    public int? UnixGroup { get; init; }
 
     /// <summary>Inherited listening descriptor of <c>fd@N</c>.</summary>
     public int? Fd { get; init; }

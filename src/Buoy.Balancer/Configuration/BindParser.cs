@@ -91,8 +91,6 @@ internal static class BindParser
                 return bind with { TcpFastOpen = true };
             case "defer-accept":
                 return bind with { DeferAccept = true };
-            case "accept-proxy":
-                return bind with { AcceptProxy = true };
         }
 
         string value = context[++i];
@@ -105,7 +103,7 @@ internal static class BindParser
             return bind with { Id = id };
         }
 
-        if (value.Length == 0)
+        if (value.Length == 0 && option != "mode")
         {
             string what = option switch
             {
@@ -130,9 +128,19 @@ internal static class BindParser
                 return bind with { Interface = value };
             case "expose-fd" when value != "listeners":
                 throw new ConfigurationException($"{head} : 'expose-fd' only supports 'listeners' (got '{value}')");
-            case "mode" or "user" or "group" or "uid" or "gid":
-                return bind.UnixPath is null ? bind
-                    : throw new ConfigurationException($"{head} : '{option}' is not supported yet");
+            case "mode":
+                return bind with { UnixMode = Units.Octal(value)
+                    ?? throw new ConfigurationException($"{head} : 'mode' : missing or invalid mode '{value}' (octal integer expected)") };
+            case "user":
+                return bind with { UnixUser = context.FindUser(value)
+                    ?? throw new ConfigurationException($"{head} : 'user' : unknown user name '{value}'") };
+            case "group":
+                return bind with { UnixGroup = context.FindGroup(value)
+                    ?? throw new ConfigurationException($"{head} : 'group' : unknown group name '{value}'") };
+            case "uid":
+                return bind with { UnixUser = Units.Atoi(value) };
+            case "gid":
+                return bind with { UnixGroup = Units.Atoi(value) };
             default:
                 return bind;
         }

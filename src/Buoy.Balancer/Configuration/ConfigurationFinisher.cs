@@ -23,6 +23,11 @@ internal sealed class ConfigurationFinisher(
             return null;
         }
 
+        foreach (var r in resolvers.Where(r => r.Build().NameServers.Count == 0))
+        {
+            context.Add(Severity.Warning, $"config : resolvers '{r.Name}' [{r.Place}] has no nameservers configured!");
+        }
+
         var built = new List<ProxyConfig>();
         var servers = new List<ServerConfig>();
         var binds = new List<BindConfig>();
@@ -105,10 +110,18 @@ internal sealed class ConfigurationFinisher(
                 + "Please declare it as a backend if this was intended.");
         }
 
+        HttpLog(proxy);
         DefaultBackend(proxy);
-        Cookies(proxy);
-        ModeMatters(proxy);
         Timeouts(proxy);
+        DuplicateServers(proxy);
+        if (s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
+        {
+            context.Add(Severity.Warning, $"config : log format ignored for {proxy.TypeName} '{proxy.Name}' since it has no log "
+                + "address.");
+        }
+
+        ModeMatters(proxy);
+        Cookies(proxy);
         foreach (var server in proxy.Servers)
         {
             if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name))
@@ -116,13 +129,6 @@ internal sealed class ConfigurationFinisher(
                 context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}', server '{server.Name}': unable to find "
                     + $"required resolvers '{name}'");
             }
-        }
-
-        DuplicateServers(proxy);
-        if (s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
-        {
-            context.Add(Severity.Warning, $"config : log format ignored for {proxy.TypeName} '{proxy.Name}' since it has no log "
-                + "address.");
         }
     }
 
@@ -196,18 +202,22 @@ internal sealed class ConfigurationFinisher(
                 + "HTTP mode.");
         }
 
-        bool own = s.LogFormatPlace.File == proxy.Place.File && s.LogFormatPlace.Line > proxy.Place.Line;
-        if (s.LogFormat == LogFormatKind.Http && (proxy.HasFrontend || own))
-        {
-            context.Add(Severity.Warning, $"config : parsing [{s.LogFormatPlace}] : 'option httplog' not usable with "
-                + $"{proxy.TypeName} '{proxy.Name}' (needs 'mode http'). Falling back to 'option tcplog'.");
-            s.LogFormat = LogFormatKind.Tcp;
-        }
-
         if (s.ForwardFor is not null)
         {
             context.Add(Severity.Warning, $"config : 'option forwardfor' ignored for {proxy.TypeName} '{proxy.Name}' as it requires "
                 + "HTTP mode.");
+        }
+    }
+
+    private void HttpLog(ProxyBuilder proxy)
+    {
+        var s = proxy.Settings;
+        bool own = s.LogFormatPlace.File == proxy.Place.File && s.LogFormatPlace.Line > proxy.Place.Line;
+        if (s.Mode == ProxyMode.Tcp && s.LogFormat == LogFormatKind.Http && (proxy.HasFrontend || own))
+        {
+            context.Add(Severity.Warning, $"config : parsing [{s.LogFormatPlace}] : 'option httplog' not usable with "
+                + $"{proxy.TypeName} '{proxy.Name}' (needs 'mode http'). Falling back to 'option tcplog'.");
+            s.LogFormat = LogFormatKind.Tcp;
         }
     }
 

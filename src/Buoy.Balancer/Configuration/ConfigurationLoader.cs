@@ -33,7 +33,7 @@ public sealed class ConfigurationLoader
 
     private ConfigurationLoader(LoadOptions options)
     {
-        _context = new ParseContext(options.Variable);
+        _context = new ParseContext(options.Variable) { FindUser = options.FindUser, FindGroup = options.FindGroup };
         _global = new GlobalParser(_context, options.FindUser, options.FindGroup);
     }
 
@@ -146,8 +146,9 @@ public sealed class ConfigurationLoader
         if (error is not null)
         {
             string shown = line.TrimStart(' ', '\t');
-            string caret = new(' ', Math.Max(0, position - (line.Length - shown.Length)));
-            _context.AlertTight($"{error} at position {position + 1}:\n  {shown}\n  {caret}^");
+            int column = Math.Max(0, position - (line.Length - shown.Length));
+            var (window, at) = Window(shown, column);
+            _context.AlertTight($"{error} at position {position + 1}:\n  {window}\n  {new string(' ', at)}^");
             return;
         }
 
@@ -170,6 +171,21 @@ public sealed class ConfigurationLoader
 
         _context.Words = words;
         Dispatch(words[0]);
+    }
+
+    /// <summary>The part of a long line that is shown, and where <paramref name="column"/> is in it.</summary>
+    private static (string Text, int Column) Window(string line, int column)
+    {
+        const int Width = 80;
+        const int Middle = Width / 2;
+        const string Cut = "...";
+        if (column < Width)
+        {
+            return (line.Length <= Width ? line : line[..Width], column);
+        }
+
+        string rest = Cut + line[(column - Middle + Cut.Length)..];
+        return (rest.Length <= Width ? rest : rest[..(Width - Cut.Length)] + Cut, Middle);
     }
 
     private string? Predefined(string name) => _context.Variable(name);
@@ -284,11 +300,22 @@ public sealed class ConfigurationLoader
             }
 
             start = named ?? start;
+            linked = _context.AtMost(3);
         }
-        else if (_context[2].Length > 0 && kind != ProxyKind.Backend)
+        else if (_context[2].Length > 0)
         {
-            _context.AlertOnly("please use the 'bind' keyword for listening addresses.");
+            if (kind != ProxyKind.Backend)
+            {
+                _context.AlertOnly("please use the 'bind' keyword for listening addresses.");
+            }
+
             linked = false;
+        }
+
+        if (!linked)
+        {
+            _line = () => _context.Alert("'listen' or 'defaults' expected."); // each line, as the section does not exist
+            return;
         }
 
         var proxy = new ProxyBuilder(name, kind, _context.Place, _proxies.Count, start.Copy());
@@ -299,11 +326,7 @@ public sealed class ConfigurationLoader
                 + $"{same.TypeName} '{same.Name}' declared at {same.Place}.");
         }
 
-        if (linked)
-        {
-            _proxies.Add(proxy);
-        }
-
+        _proxies.Add(proxy);
         var parser = new ProxyParser(_context, proxy, proxy.Settings, k, Globals, () => _global.Description) { Others = _proxies };
         _line = parser.Parse;
     }
@@ -337,6 +360,12 @@ public sealed class ConfigurationLoader
 
     private void UserList(string name)
     {
+        if (!_context.AtMost(1))
+        {
+            _line = static () => { };
+            return;
+        }
+
         if (name.Length == 0)
         {
             _context.AlertTight("'userlist' expects <name> as arguments.");

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace Buoy.Balancer.Configuration;
 
 /// <summary>The global section (configuration manual, chapter 3).</summary>
@@ -68,41 +66,11 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
 
     private void Keep()
     {
-        string k = context.Keyword;
-        bool missing = context.Words.Count < 2;
-        if (k is "ssl-default-bind-ciphers" or "ssl-default-server-ciphers" or "ssl-default-bind-ciphersuites"
-            or "ssl-default-server-ciphersuites" && missing)
+        if (AcceptedSettings.Check(context))
         {
-            context.Alert($"global statement '{k}' expects a cipher suite as an argument.");
-            return;
+            _kept[context.Keyword] = string.Join(' ', context.Words.Skip(1));
         }
-
-        if (k is "ssl-default-bind-options" or "ssl-default-server-options")
-        {
-            foreach (string option in context.Words.Skip(1))
-            {
-                if (!SslOption(option))
-                {
-                    context.Alert($"unknown option '{option}' on global statement '{k}'.");
-                    return;
-                }
-            }
-        }
-
-        if (k is "server-state-base" && missing)
-        {
-            context.Alert("'server-state-base' expects one argument: a directory path.");
-            return;
-        }
-
-        _kept[k] = string.Join(' ', context.Words.Skip(1));
     }
-
-    private static bool SslOption(string option) =>
-        option is "no-sslv3" or "no-tlsv10" or "no-tlsv11" or "no-tlsv12" or "no-tlsv13" or "no-tls-tickets"
-            or "prefer-client-ciphers" or "force-sslv3" or "force-tlsv10" or "force-tlsv11" or "force-tlsv12"
-            or "force-tlsv13" or "ssl-min-ver" or "ssl-max-ver" or "SSLv3" or "TLSv1.0" or "TLSv1.1" or "TLSv1.2"
-            or "TLSv1.3" or "allow-0rtt";
 
     private void Directive(string k)
     {
@@ -115,6 +83,8 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                     _logs.AddRange(logs);
                 }
 
+                break;
+            case "log-tag" or "ca-base" or "crt-base" or "node" when !context.AtMost(1):
                 break;
             case "log-tag" when a.Length == 0:
                 context.Alert("'log-tag' expects a tag for use in syslog.");
@@ -181,12 +151,18 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                 }
 
                 break;
+            case "unsetenv" when a.Length == 0:
+                context.AlertTight("'unsetenv' expects at least one variable name.");
+                break;
             case "unsetenv":
                 foreach (string name in context.Words.Skip(1))
                 {
                     context.SetVariable(name, null);
                 }
 
+                break;
+            case "localpeer" when context.AtMost(1) && a.Length == 0:
+                context.Alert("'localpeer' expects a name as an argument.");
                 break;
             case "resetenv" or "localpeer" or "quiet" or "zero-warning" when context.AtMost(k == "localpeer" ? 1 : 0):
                 _kept[k] = a;
@@ -301,11 +277,6 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
 
     private void Node(string a)
     {
-        if (!context.AtMost(1))
-        {
-            return;
-        }
-
         if (a.Length == 0 || a.Any(c => !char.IsAsciiLetterOrDigit(c) && c is not ('.' or '-' or '_')))
         {
             context.AlertTight("'node' requires valid node name - non-empty string with digits(0-9), letters(A-Z, a-z), "
@@ -322,7 +293,7 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         {
             context.Alert("'hard-stop-after' expects <time> as argument.");
         }
-        else if (Units.Time(a, out int ms, out string bad) is var error && error == Units.TimeError.Unexpected)
+        else if (context.Time(a, out int ms, out string bad) is var error && error == Units.TimeError.Unexpected)
         {
             context.Alert($"unexpected character '{bad}' in argument to <hard-stop-after>.");
         }
@@ -382,10 +353,10 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                 StatsSocket();
                 break;
             case "timeout":
-                var error = Units.Time(context[2], out int ms, out string bad);
+                var error = context.Time(context[2], out int ms, out string bad);
                 if (error != Units.TimeError.None)
                 {
-                    context.Alert(error == Units.TimeError.Unexpected ? $"'stats timeout' : unexpected character '{bad}'"
+                    context.Alert(error == Units.TimeError.Unexpected ? bad.Length == 0 ? "'stats timeout' : unexpected character '" : $"'stats timeout' : unexpected character '{bad}'"
                         : $"'stats timeout' : timer overflow in argument '{context[2]}'");
                 }
                 else if (ms == 0)
@@ -423,7 +394,16 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         try
         {
             string text = context[2];
-            _ = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+            try
+            {
+                _ = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+            }
+            catch (ConfigurationException e)
+            {
+                context.Alert($"parsing [{context.Place}] : 'stats socket' : {e.Message}");
+                return;
+            }
+
             for (int i = 3; i < context.Words.Count; i++)
             {
                 string option = context[i];
@@ -435,7 +415,8 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
                             $"''level' only supports 'user', 'operator', and 'admin' (got '{value}')'");
                         break;
                     case "mode":
-                        mode = Octal(value);
+                        mode = Units.Octal(value) ?? throw new ConfigurationException(
+                            $"''mode' : missing or invalid mode '{value}' (octal integer expected)'");
                         break;
                     case "user" or "uid":
                         user = option == "uid" || findUser(value) is not null ? value
@@ -466,19 +447,5 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         {
             context.Alert($"'stats socket' : {e.Message}");
         }
-    }
-
-    private static int Octal(string value)
-    {
-        int mode = 0;
-        foreach (char c in value)
-        {
-            mode = c is >= '0' and <= '7' && mode < 0x10000 ? (mode * 8) + (c - '0') : throw Bad();
-        }
-
-        return value.Length > 0 ? mode : throw Bad();
-
-        ConfigurationException Bad() => new(string.Create(CultureInfo.InvariantCulture,
-            $"''mode' : missing or invalid mode '{value}' (octal integer expected)'"));
     }
 }

@@ -84,9 +84,9 @@ public static class Keywords
 
     /// <summary>Options of a <c>bind</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(
-        "name interface v4v6 v6only transparent maxconn backlog tfo defer-accept accept-proxy",
-        "id level expose-fd severity-output nice shards thread process mode user group uid gid",
-        "accept-netscaler-cip mss namespace proto tcp-ut ssl allow-0rtt alpn ca-file ca-ignore-err ca-sign-file "
+        "name interface v4v6 v6only transparent maxconn backlog tfo defer-accept mode user group uid gid",
+        "id level expose-fd severity-output nice shards thread process",
+        "accept-proxy accept-netscaler-cip mss namespace proto tcp-ut ssl allow-0rtt alpn ca-file ca-ignore-err ca-sign-file "
         + "ca-sign-pass ca-verify-file ciphers ciphersuites crl-file crt crt-ignore-err crt-list curves ecdhe "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 generate-certificates no-ca-names no-sslv3 "
         + "no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 npn prefer-client-ciphers ssl-max-ver ssl-min-ver "
@@ -96,14 +96,15 @@ public static class Keywords
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
         "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
         + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
-        + "send-proxy send-proxy-v2 slowstart weight",
+        + "slowstart weight",
         "max-reuse no-agent-check no-check-send-proxy no-check-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl "
         + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
         + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
         "agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file check-alpn check-proto "
         + "check-send-proxy check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
-        + "non-stick npn observe on-error proto proxy-v2-options redir resolve-net resolve-opts send-proxy-v2-ssl "
+        + "non-stick npn observe on-error proto proxy-v2-options redir resolve-net resolve-opts send-proxy "
+        + "send-proxy-v2 send-proxy-v2-ssl "
         + "send-proxy-v2-ssl-cn sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut track usesrc verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>

@@ -79,7 +79,7 @@ internal static class LogParser
         }
 
         string address = Address(context[1]);
-        return new LogTargetConfig(address, format.Length > 0 ? format : "rfc3164", facility, max, min, length, context.Place);
+        return new LogTargetConfig(address, format, facility, max, min, length, context.Place);
     }
 
     private static int Level(string text, string what, int absent)

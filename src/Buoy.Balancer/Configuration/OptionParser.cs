@@ -60,8 +60,8 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
             case "httpchk":
                 HttpCheck();
                 break;
-            case "tcp-check" when !Misplaced(o, false) && AtMost(o, 0):
-                (settings.Check, settings.HttpCheck) = (CheckKind.Tcp, null);
+            case "tcp-check" when AtMost(o, 0) && !Misplaced(o, false):
+                (settings.Check, settings.HttpCheck, settings.TcpCheckOption) = (CheckKind.Tcp, null, true);
                 break;
             case "tcpka" when AtMost(o, 0):
                 settings.Switches["clitcpka"] = settings.Switches["srvtcpka"] = true;
@@ -87,7 +87,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
             case "tcp-check" or "tcpka" or "redispatch" or "http-keep-alive" or "http-server-close" or "httpclose":
                 break;
             default:
-                if (!Misplaced(o, true) && !Misplaced(o, false) && AtMost(o, 0))
+                if (AtMost(o, 0) && !Misplaced(o, true) && !Misplaced(o, false))
                 {
                     settings.Switches[o] = on;
                 }
@@ -165,7 +165,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
             return;
         }
 
-        settings.Check = CheckKind.Http;
+        (settings.Check, settings.TcpCheckOption) = (CheckKind.Http, false);
         settings.HttpCheck = a.Length == 0 ? new("OPTIONS", "/", version)
             : b.Length == 0 ? new("OPTIONS", a, version) : new(a, b, version);
     }

@@ -4,6 +4,12 @@ namespace Buoy.Balancer.Configuration;
 internal sealed class ParseContext(Func<string, string?> environment)
 {
     private const int MaxFatal = 50;
+
+    /// <summary>Number of a user by name, null = unknown.</summary>
+    public Func<string, int?> FindUser { get; init; } = Linux.ProcessAccounts.FindUser;
+
+    /// <summary>Number of a group by name, null = unknown.</summary>
+    public Func<string, int?> FindGroup { get; init; } = Linux.ProcessAccounts.FindGroup;
     private readonly Dictionary<string, string?> _set = new(StringComparer.Ordinal);
 
     public List<Diagnostic> Diagnostics { get; } = [];
@@ -52,6 +58,20 @@ internal sealed class ParseContext(Func<string, string?> environment)
     {
         Alert(text);
         Aborted = true;
+    }
+
+    /// <summary>As <see cref="Units.Time"/>, with a warning of what follows the unit.</summary>
+    public Units.TimeError Time(string text, out int milliseconds, out string unexpected, int unit = 1)
+    {
+        var error = Units.Time(text, out milliseconds, out unexpected, unit);
+        if (error == Units.TimeError.None && unexpected.Length > 0)
+        {
+            Add(Severity.Warning, $"config : unexpected character '{unexpected}' after the timer value '{text}', only "
+                + "(us=microseconds,ms=milliseconds,s=seconds,m=minutes,h=hours,d=days) are supported. "
+                + "This will be reported as an error in next versions.");
+        }
+
+        return error;
     }
 
     public void NotSupported(string what) => Alert($"'{what}' is not supported yet");

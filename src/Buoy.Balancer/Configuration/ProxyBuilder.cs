@@ -17,6 +17,7 @@ internal sealed class ProxySettings
     public Dictionary<string, bool> Switches { get; set; } = [];
     public CheckKind Check { get; set; } = CheckKind.Tcp;
     public HttpCheckConfig? HttpCheck { get; set; }
+    public bool TcpCheckOption { get; set; }
     public Dictionary<int, byte[]> ErrorFiles { get; set; } = [];
     public StatsConfig? Stats { get; set; }
     public HttpConnectionMode HttpConnection { get; set; } = HttpConnectionMode.KeepAlive;
@@ -69,7 +70,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), Logs = s.Logs, LogFormat = s.LogFormat,
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),
             LogAsap = s.Switch("logasap"), LogHealthChecks = s.Switch("log-health-checks"), Check = s.Check,
-            HttpCheck = s.HttpCheck, TcpKeepAliveClient = s.Switch("clitcpka"),
+            HttpCheck = s.HttpCheck, TcpCheckOption = s.TcpCheckOption, TcpKeepAliveClient = s.Switch("clitcpka"),
             TcpKeepAliveServer = s.Switch("srvtcpka"), SpliceRequest = s.Switch("splice-request"),
             SpliceResponse = s.Switch("splice-response"), SpliceAuto = s.Switch("splice-auto"),
             AbortOnClose = s.Switch("abortonclose"), AllBackups = s.Switch("allbackups"), ErrorFiles = s.ErrorFiles,

@@ -24,6 +24,12 @@ internal sealed class ProxyParser(
             }
         }
 
+        if (k == "redispatch")
+        {
+            context.Alert("keyword 'redispatch' directive is not supported anymore since HAProxy 2.1. Use 'option redispatch'.");
+            return;
+        }
+
         if (!Keywords.Proxy.TryGetValue(k, out var status))
         {
             context.Alert($"unknown keyword '{k}' in '{section}' section{Suggestions.For(k, DirectiveNames)}");
@@ -79,7 +85,7 @@ internal sealed class ProxyParser(
             case "server" or "default-server":
                 Server(k);
                 break;
-            case "mode":
+            case "mode" when context.AtMost(1):
                 Mode(a);
                 break;
             case "id":
@@ -110,26 +116,29 @@ internal sealed class ProxyParser(
                 Timeout(a);
                 break;
             case "maxconn":
+                if (!Integer(a))
+                {
+                    break;
+                }
+
                 if (proxy is { HasFrontend: false })
                 {
                     context.Warning($"'maxconn' ignored because backend '{proxy.Name}' has no frontend capability. "
                         + "Maybe you want 'fullconn' instead ?");
-                }
-                else if (Integer(a))
-                {
-                    settings.MaxConn = Units.Atoi(a);
+                    break;
                 }
 
+                settings.MaxConn = Units.Atoi(a);
                 break;
-            case "backlog" when !Misplaced(k, frontend: true) && Integer(a):
+            case "backlog" when Integer(a) && !Misplaced(k, frontend: true):
                 settings.Backlog = Units.Atoi(a);
                 break;
-            case "retries" when !Misplaced(k, frontend: false):
+            case "retries" when context.AtMost(1) && !Misplaced(k, frontend: false):
                 if (a.Length == 0)
                 {
                     context.Alert("'retries' expects an integer argument (dispatch counts for one).");
                 }
-                else if (context.AtMost(1))
+                else
                 {
                     settings.Retries = Units.Atoi(a);
                 }
@@ -289,7 +298,7 @@ internal sealed class ProxyParser(
 
         string value = context[2];
         string name = $"timeout {a}";
-        var error = Units.Time(value, out int ms, out string bad);
+        var error = context.Time(value, out int ms, out string bad);
         if (error != Units.TimeError.None)
         {
             context.Alert(value.Length == 0 ? $"'{name}' expects an integer value (in milliseconds)"

@@ -172,7 +172,7 @@ internal sealed class ResolversParser(ParseContext context, string name, SourceP
 
     private int? Time(string value, string name)
     {
-        var error = Units.Time(value, out int ms, out string bad);
+        var error = context.Time(value, out int ms, out string bad);
         if (error == Units.TimeError.None)
         {
             return ms;

@@ -127,8 +127,6 @@ internal static class ServerParser
                 return server with { Check = o == "check" };
             case "disabled" or "enabled":
                 return server with { Disabled = o == "disabled" };
-            case "send-proxy" or "send-proxy-v2":
-                return server with { SendProxy = o == "send-proxy" ? 1 : 2 };
             case "no-send-proxy" or "no-send-proxy-v2":
                 return server with { SendProxy = 0 };
             default:
@@ -151,13 +149,13 @@ internal static class ServerParser
                     : Units.Atoi(a) is > 0 and var n ? n : throw new ConfigurationException($"'{o}' has to be > 0..");
                 return o == "rise" ? server with { Rise = count } : server with { Fall = count };
             case "inter":
-                return server with { Inter = Delay(server, o, a) };
+                return server with { Inter = Delay(context, server, o, a) };
             case "fastinter":
-                return server with { FastInter = Delay(server, o, a) };
+                return server with { FastInter = Delay(context, server, o, a) };
             case "downinter":
-                return server with { DownInter = Delay(server, o, a) };
+                return server with { DownInter = Delay(context, server, o, a) };
             case "slowstart":
-                int slow = Time(server, o, "slowstart", a, "overflow");
+                int slow = Time(context, server, o, "slowstart", a, "overflow");
                 return server with { SlowStart = slow == 0 ? null : ((slow + 999) / 1000) * 1000 };
             case "maxconn":
                 int max = Units.Atoi(a);
@@ -206,19 +204,20 @@ internal static class ServerParser
             : id;
     }
 
-    private static int Delay(ServerConfig server, string o, string a)
+    private static int Delay(ParseContext context, ServerConfig server, string o, string a)
     {
         if (a.Length == 0)
         {
             throw new ConfigurationException($"'{o}' expects a delay as argument..");
         }
 
-        int ms = Time(server, o, "agent-inter", a, "timer overflow");
+        int ms = Time(context, server, o, "agent-inter", a, "timer overflow");
         return ms > 0 ? ms : throw new ConfigurationException($"invalid value 0 for argument '{o}' of server {server.Name}..");
     }
 
-    private static int Time(ServerConfig server, string o, string blamed, string a, string overflow) =>
-        Units.Time(a, out int ms, out string bad) switch
+    private static int Time(
+        ParseContext context, ServerConfig server, string o, string blamed, string a, string overflow) =>
+        context.Time(a, out int ms, out string bad) switch
         {
             Units.TimeError.Unexpected => throw new ConfigurationException(
                 $"unexpected character '{bad}' in '{blamed}' argument of server {server.Name}.."),

@@ -52,7 +52,7 @@ internal static class StatsParser
                 s = s with { Auth = [.. s.Auth, colon < 0 ? (a, "") : (a[..colon], a[(colon + 1)..])] };
                 break;
             case "refresh":
-                if (Units.Time(a, out int ms, out string bad, unit: 1000) != Units.TimeError.None)
+                if (context.Time(a, out int ms, out string bad, unit: 1000) != Units.TimeError.None)
                 {
                     context.AlertTight($"unexpected character '{bad}' in argument to stats refresh interval.");
                     return;

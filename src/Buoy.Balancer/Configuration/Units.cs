@@ -36,6 +36,24 @@ internal static class Units
             ? v : text[start] == '-' ? long.MinValue : long.MaxValue;
     }
 
+    /// <summary>Permission bits in octal digits; null where the text is not that.</summary>
+    public static int? Octal(string text)
+    {
+        const int Most = 0x10000;
+        int bits = 0;
+        foreach (char c in text)
+        {
+            if (c is < '0' or > '7' || bits >= Most)
+            {
+                return null;
+            }
+
+            bits = (bits * 8) + (c - '0');
+        }
+
+        return text.Length > 0 ? bits : null;
+    }
+
     /// <summary>What is wrong with a time.</summary>
     public enum TimeError { None, Unexpected, Overflow, Underflow }
 
@@ -66,9 +84,16 @@ internal static class Units
         };
         if (factor == 0)
         {
-            int good = suffix[0] is 's' or 'h' or 'd' || (suffix[0] == 'm' && suffix.Length > 1) ? 1 : 0;
-            good = suffix.StartsWith("ms", StringComparison.Ordinal) || suffix.StartsWith("us", StringComparison.Ordinal) ? 2 : good;
-            unexpected = suffix.Substring(Math.Min(good, suffix.Length - 1), 1);
+            int unitLength = suffix.StartsWith("ms", StringComparison.Ordinal) || suffix.StartsWith("us", StringComparison.Ordinal) ? 2
+                : suffix[0] is 's' or 'm' or 'h' or 'd' ? 1 : 0;
+            unexpected = suffix.Substring(Math.Min(unitLength, suffix.Length - 1), 1);
+            if (unitLength > 0 && suffix.Length > unitLength)
+            {
+                // What follows a unit is only warned of: the caller sees it in the unexpected character.
+                var error = Time(text[..(i + unitLength)], out milliseconds, out _, unit);
+                return error;
+            }
+
             return TimeError.Unexpected;
         }
 

@@ -205,7 +205,7 @@ public sealed class HealthChecker : IDisposable
         if (!c.Connected)
         {
             End(
-                c, CheckStatus.L4Timeout, 0, c.Server.Backend.Config.Check == CheckKind.Tcp
+                c, CheckStatus.L4Timeout, 0, c.Server.Backend.Config.TcpCheckOption
                     ? " at initial connection step of tcp-check" : "");
         }
         else
@@ -267,5 +267,5 @@ public sealed class HealthChecker : IDisposable
     }
 
     private static string Info(ServerRuntime s, string error) =>
-        s.Backend.Config.Check == CheckKind.Tcp ? error + " at initial connection step of tcp-check" : error;
+        s.Backend.Config.TcpCheckOption ? error + " at initial connection step of tcp-check" : error;
 }

@@ -21,22 +21,12 @@ public sealed class DataPlane : IDataPlane
     private int _disposed;
 
     /// <summary>
-    /// Throws <see cref="NotSupportedException"/> for what the engine lacks, naming it: balance algorithms other than
-    /// roundrobin, static-rr, leastconn, first, source, random; accept-proxy; send-proxy.
+    /// Throws <see cref="NotSupportedException"/> for what the engine lacks and the parser refuses: balance algorithms
+    /// other than roundrobin, static-rr, leastconn, first, source, random.
     /// </summary>
     /// <param name="local">Answers requests in HTTP mode itself (stats); null = none.</param>
     public DataPlane(BalancerState state, ILogSink logs, ILocalService? local)
     {
-        foreach (var b in state.Config.Binds.Where(b => b.AcceptProxy))
-        {
-            throw new NotSupportedException($"{b.Place}: bind '{b.Text}': accept-proxy is not supported");
-        }
-
-        foreach (var s in state.Config.Servers.Where(s => s.SendProxy != 0))
-        {
-            throw new NotSupportedException($"{s.Place}: server '{s.Name}': send-proxy is not supported");
-        }
-
         _state = state;
         _plane = new Plane(state, logs, local);
         int[] cpus = AllowedCpus();

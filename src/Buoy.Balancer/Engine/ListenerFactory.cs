@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Buoy.Balancer.Configuration;
+using Buoy.Linux;
 using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
@@ -39,7 +40,7 @@ internal static unsafe class ListenerFactory
         }
 
         return bind.UnixPath is { } path
-            ? OpenUnix(path, Backlog(config, bind), out error)
+            ? OpenUnix(path, bind, Backlog(config, bind), out error)
             : OpenInternet(config, bind, out error);
     }
 
@@ -114,7 +115,7 @@ internal static unsafe class ListenerFactory
     }
 
     /// <summary>Bound under a temporary name and renamed, so that the path always leads to a listener.</summary>
-    private static int OpenUnix(string path, int backlog, out string error)
+    private static int OpenUnix(string path, BindConfig bind, int backlog, out string error)
     {
         const int PathOffset = 2;
         const int MaxPath = 107;
@@ -144,6 +145,16 @@ internal static unsafe class ListenerFactory
         if (listen(fd, backlog) < 0)
         {
             return Fail(fd, "cannot listen to UNIX socket", path, out error, unix: true);
+        }
+
+        int owner = bind.UnixUser is null && bind.UnixGroup is null ? 0
+            : ControlSocket.ChangeOwner(temporary, bind.UnixUser ?? -1, bind.UnixGroup ?? -1);
+        if (owner < 0 || (bind.UnixMode is { } mode && (owner = ControlSocket.ChangeMode(temporary, mode)) < 0))
+        {
+            _ = close(fd);
+            File.Delete(temporary);
+            error = $"cannot change UNIX socket ownership ({ControlSocket.ErrorText(-owner)}) [{path}]";
+            return -1;
         }
 
         try

@@ -118,7 +118,7 @@ internal sealed unsafe partial class Shard<TPoller>
             Frontend = c->Frontend,
             Bind = c->Bind,
             Backend = c->Backend,
-            Server = c->Server,
+            Server = c->State == StreamState.Local ? SessionLog.Stats : c->Server,
             Client = Sockets.Read(&c->Address),
             Local = Sockets.Local(c->Fd),
             Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now),

@@ -146,6 +146,7 @@ internal sealed unsafe partial class Shard<TPoller>
             c->Flags |= ConnFlags.CloseAfter;
         }
 
+        c->QueueAt = c->ConnectAt = c->RequestAt;
         c->ResponseAt = _now;
         CountOut(c, reply.Length);
         fixed (byte* p = reply)

@@ -16,7 +16,6 @@ internal sealed class BalancerProcess : IDisposable
     private const int HeartbeatInterval = 200;
     private const int DrainInterval = 50;
     private const int Warning = 4;
-    private const int Notice = 5;
     private readonly EventLoop _loop = new();
     private readonly BalancerState _state;
     private readonly IDataPlane _plane;
@@ -49,11 +48,6 @@ internal sealed class BalancerProcess : IDisposable
         On(ProcessControl.SigQuit, static () => { });
         _control.Start(_plane);
         _plane.Start();
-        foreach (var proxy in _state.Config.Proxies.Where(p => !p.Disabled))
-        {
-            _control.Logs.Message(proxy.Index, Notice, $"Proxy {proxy.Name} started.");
-        }
-
         Ready();
         StartHeartbeat();
         _loop.Run();
@@ -107,9 +101,7 @@ internal sealed class BalancerProcess : IDisposable
         {
             long front = p.HasFrontend ? _state.Counters.Sum(_state.Counters.Frontend(p.Index), Counter.ConnectionsTotal) : 0;
             long back = p.HasBackend ? _state.Counters.Sum(_state.Counters.Backend(p.Index), Counter.SessionsTotal) : 0;
-            string text = $"Proxy {p.Name} stopped (cumulated conns: FE: {front}, BE: {back}).";
-            _messages.Write(Severity.Warning, text);
-            _control.Logs.Message(p.Index, Warning, text);
+            _messages.Write(Severity.Warning, $"Proxy {p.Name} stopped (cumulated conns: FE: {front}, BE: {back}).");
         }
 
         if (_state.Config.Global.HardStopAfter is > 0 and var after)

@@ -72,7 +72,16 @@ public static class BalancerProgram
             return 1;
         }
 
-        return Start(line, args, parts, prefix, messages, output);
+        try
+        {
+            return Start(line, args, parts, prefix, messages, output);
+        }
+        catch (Exception e)
+        {
+            // The last line of defence: whatever went wrong, whoever started this reads one line and sees exit code 1.
+            messages.Write(Severity.Alert, $"[haproxy.main()] {e.GetType().Name}: {e.Message}");
+            return 1;
+        }
     }
 
     private static int Condition(string condition, Messages messages)
@@ -200,6 +209,7 @@ public static class BalancerProgram
             ProcessControl.Kill(pid, line.OldPidsTerminate ? ProcessControl.SigTerm : ProcessControl.SigUsr1);
         }
 
+        Daemon.BeforeChroot();
         if (!DropPrivileges(config.Global, messages))
         {
             return 1;
@@ -234,6 +244,7 @@ public static class BalancerProgram
     private static bool DropPrivileges(GlobalConfig global, Messages messages)
     {
         _ = TimeZoneInfo.Local; // reads its files while they can be seen
+        _ = Environment.ProcessPath;
         string step = $"Cannot chroot({global.Chroot}).";
         try
         {

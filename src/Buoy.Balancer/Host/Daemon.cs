@@ -13,6 +13,7 @@ namespace Buoy.Balancer.Host;
 internal static class Daemon
 {
     private const string Variable = "BUOY_DAEMON_FD";
+    private static int _null = -1;
 
     /// <summary>Is this the process in the background?</summary>
     public static bool IsChild => Environment.GetEnvironmentVariable(Variable) is not null;
@@ -57,6 +58,15 @@ internal static class Daemon
         return code == 0 ? 1 : code;
     }
 
+    /// <summary>In the daemon: opens what <see cref="ChildReady"/> needs, while it can be seen.</summary>
+    public static void BeforeChroot()
+    {
+        if (IsChild)
+        {
+            _null = ProcessControl.OpenNull();
+        }
+    }
+
     /// <summary>In the daemon: lets go of the terminal, then tells the first process that it may exit.</summary>
     public static void ChildReady()
     {
@@ -65,7 +75,7 @@ internal static class Daemon
             return;
         }
 
-        ProcessControl.DetachStandardStreams();
+        ProcessControl.DetachStandardStreams(_null);
         _ = ProcessControl.WriteByte(fd, (byte)'R');
         ProcessControl.Close(fd);
     }

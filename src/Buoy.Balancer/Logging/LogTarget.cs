@@ -149,11 +149,15 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     }
 
     /// <summary>
-    /// Only an explicit hostname is sent: HAProxy's default format is "local", which is rfc3164 without it. The
-    /// configuration
-    /// names both rfc3164.
+    /// An rfc3164 header names the host, a local one does not; where no format is given it is local, or rfc3164 with
+    /// <c>log-send-hostname</c> (configuration manual 3.1 "log").
     /// </summary>
-    private string Host() => identity.HostName is { } h && config.Format != "local" ? h + " " : "";
+    private string Host() => config.Format switch
+    {
+        "local" => "",
+        "rfc3164" => (identity.HostName ?? Environment.MachineName) + " ",
+        _ => identity.HostName is { } h ? h + " " : "",
+    };
 
     private static string Bsd(DateTimeOffset at)
     {

@@ -74,7 +74,8 @@ public static class SessionLine
     private static void Server(StringBuilder s, BalancerConfig config, in SessionLog log)
     {
         string backend = config.Proxies[log.Backend >= 0 ? log.Backend : log.Frontend].Name;
-        s.Append(backend).Append('/').Append(log.Server >= 0 ? config.Servers[log.Server].Name : "<NOSRV>");
+        s.Append(backend).Append('/').Append(log.Server >= 0 ? config.Servers[log.Server].Name
+            : log.Server == SessionLog.Stats ? "<STATS>" : "<NOSRV>");
     }
 
     private static StringBuilder Client(StringBuilder s, in SessionLog log) => EndPoint(s, log.Client);

@@ -62,7 +62,10 @@ public readonly record struct SessionLog
     /// <summary>-1: no backend reached ("&lt;NOSRV&gt;" with the frontend's name).</summary>
     public required int Backend { get; init; }
 
-    /// <summary>-1: no server ("&lt;NOSRV&gt;").</summary>
+    /// <summary>Value of <see cref="Server"/> for a request that the balancer answered itself ("&lt;STATS&gt;").</summary>
+    public const int Stats = -2;
+
+    /// <summary>-1: no server ("&lt;NOSRV&gt;"), or <see cref="Stats"/>.</summary>
     public required int Server { get; init; }
     public required IPEndPoint? Client { get; init; }
     public required IPEndPoint? Local { get; init; }

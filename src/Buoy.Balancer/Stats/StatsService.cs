@@ -66,7 +66,7 @@ public sealed class StatsService : ILocalService
         string body = Body(proxy, stats, wanted);
         string type =
             wanted.Format switch { "csv" or "typed" => "text/plain", "json" => "application/json", _ =>
-                "text/html; charset=utf-8" };
+                "text/html" };
         string refresh = stats.Refresh is > 0 && !wanted.NoRefresh && wanted.Format == "html"
             ? FormattableString.Invariant($"refresh: {stats.Refresh}\r\n") : "";
         return (Build("200 OK", type, body, head, close, refresh), close);

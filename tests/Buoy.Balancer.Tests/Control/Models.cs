@@ -16,7 +16,7 @@ internal sealed class ModelBuilder(string log, string socket)
     private readonly List<StatsSocketConfig> _sockets =
         [new StatsSocketConfig(socket, "admin", 0x180, null, null, false, Here)];
 
-    public List<LogTargetConfig> Logs { get; } = [new LogTargetConfig(log, "rfc3164", 16, 7, 0, 1024, Here)];
+    public List<LogTargetConfig> Logs { get; } = [new LogTargetConfig(log, "", 16, 7, 0, 1024, Here)];
 
     public ModelBuilder Socket(string path, string level)
     {
@@ -36,7 +36,7 @@ internal sealed class ModelBuilder(string log, string socket)
         _binds.AddRange(binds);
         var p = new ProxyConfig
         {
-            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, Place = Here, Servers =
+            Index = index, Id = index + 2, Name = name, Kind = kind, Mode = ProxyMode.Tcp, TcpCheckOption = true, Place = Here, Servers =
                 own, Binds = binds,
             Logs = Logs, Timeouts = new TimeoutsConfig { Client = 20_000, Server = 20_000, Connect = 1000 },
         };

@@ -74,7 +74,9 @@ public sealed class LoggingTests
             SessionLine.Format(Config(LogFormatKind.None, mode), Log()));
 
     [Theory]
-    [InlineData("rfc3164", null, @"^<149>Nov  2 \d\d:02:15 haproxy\[7\]: hello\n$")]
+    [InlineData("", null, @"^<149>Nov  2 \d\d:02:15 haproxy\[7\]: hello\n$")]
+    [InlineData("", "vm", @"^<149>Nov  2 \d\d:02:15 vm haproxy\[7\]: hello\n$")]
+    [InlineData("local", "vm", @"^<149>Nov  2 \d\d:02:15 haproxy\[7\]: hello\n$")]
     [InlineData("rfc3164", "vm", @"^<149>Nov  2 \d\d:02:15 vm haproxy\[7\]: hello\n$")]
     [InlineData("rfc5424", null, @"^<149>1 2026-11-02T\d\d:02:15\.067000[+-]\d\d:\d\d - haproxy 7 - - hello\n$")]
     [InlineData("rfc5424", "vm", @"^<149>1 2026-11-02T\d\d:02:15\.067000[+-]\d\d:\d\d vm haproxy 7 - - hello\n$")]
