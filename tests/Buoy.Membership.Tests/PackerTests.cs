@@ -23,7 +23,7 @@ public sealed class PackerTests
     [Fact]
     public void Assemble_OfWhatWasPacked_SameMessagesInOrder()
     {
-        Message.Array[0, 30].Sample(
+        Message.Array[0, 30].SampleFixed(
             messages =>
             {
                 var packer = new MessagePacker(500);
@@ -39,13 +39,13 @@ public sealed class PackerTests
 
                 return got.Count == messages.Length && got.Zip(messages).All(p => p.First.SequenceEqual(p.Second));
             },
-            iter: 300, threads: 1);
+            iterations: 300);
     }
 
     [Fact]
     public void Assemble_AcrossAnInstallation_HalfMessageComesWholeAgain()
     {
-        Gen.Select(Message.Array[1, 20], Gen.Int[0, 30]).Sample(
+        Gen.Select(Message.Array[1, 20], Gen.Int[0, 30]).SampleFixed(
             (messages, cut) =>
             {
                 var packer = new MessagePacker(500);
@@ -66,7 +66,7 @@ public sealed class PackerTests
                 Drain(packer).ForEach(Take);
                 return got.Count == messages.Length && got.Zip(messages).All(p => p.First.SequenceEqual(p.Second));
             },
-            iter: 300, threads: 1);
+            iterations: 300);
     }
 
     [Fact]
@@ -88,13 +88,13 @@ public sealed class PackerTests
     [Fact]
     public void OnContents_OfNoise_NeverThrows()
     {
-        Gen.Byte.Array[0, 100].Array[1, 10].Sample(
+        Gen.Byte.Array[0, 100].Array[1, 10].SampleFixed(
             noise =>
             {
                 var assembler = new MessageAssembler();
                 Array.ForEach(noise, n => assembler.OnContents(1, n, (_, _, _) => { }));
             },
-            iter: 2000, threads: 1);
+            iterations: 2000);
     }
 
     [Fact]

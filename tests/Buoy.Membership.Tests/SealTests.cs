@@ -37,7 +37,7 @@ public sealed class SealTests
         var crypto = new CryptoSettings(bits, hash);
         using var one = Seal(1, 10, crypto);
         using var two = Seal(2, 20, crypto);
-        Gen.Byte.Array[0, 3000].Sample(
+        Gen.Byte.Array[0, 3000].SampleFixed(
             message =>
             {
                 string? drop = two.Open(0, Sealed(one, message), _plain, out uint sender, out ulong incarnation,
@@ -45,7 +45,7 @@ public sealed class SealTests
                 return drop is null && sender == 1 && incarnation == 10 && _plain.AsSpan(0,
                     length).SequenceEqual(message);
             },
-            iter: 50, threads: 1);
+            iterations: 50);
     }
 
     [Fact]
@@ -97,6 +97,48 @@ public sealed class SealTests
         Assert.Equal("drop.replay", Open(two, recorded));
     }
 
+    [Fact]
+    public void Open_OfTwoDaemonsWithOneId_RefusesBothWhileBothTalk()
+    {
+        using var first = Seal(1, 10);
+        using var second = Seal(1, 11);
+        using var two = Seal(2, 20);
+        string? At(long now, DatagramSeal from) => two.Open(now, Sealed(from, [1]), _plain, out _, out _, out _);
+        long token = 0;
+        Assert.Null(At(0, first));
+        Assert.Null(At(1, second));
+        Assert.Equal("drop.replay", At(2, first));
+        while (At(token, first) is "drop.replay")
+        {
+            Assert.Null(At(token, second));
+            token += 100;
+            Assert.InRange(token, 0, 100_000);
+        }
+
+        Assert.Equal("drop.duplicate-node-id", At(token, first));
+        Assert.Equal("drop.duplicate-node-id", At(token, second));
+
+        // One ends: after as long a silence the other is believed again.
+        long later = (3 * token) + 100;
+        Assert.Null(At(later, second));
+        Assert.Null(At(later + 1, second));
+    }
+
+    [Fact]
+    public void Open_OfARecordingAfterARestart_IsNoSecondDaemon()
+    {
+        using var old = Seal(1, 10);
+        using var fresh = Seal(1, 11);
+        using var two = Seal(2, 20);
+        byte[] recorded = Sealed(old, [1]);
+        Assert.Null(Open(two, recorded));
+        for (long now = 0; now < 60_000; now += 100)
+        {
+            Assert.Null(two.Open(now, Sealed(fresh, [1]), _plain, out _, out _, out _));
+            Assert.Equal("drop.replay", two.Open(now, recorded, _plain, out _, out _, out _));
+        }
+    }
+
     [Theory]
     [InlineData("drop.authentication", 256, "sha256", true, "c")]
     [InlineData("drop.other-cluster", 256, "sha256", false, "d")]
@@ -113,13 +155,13 @@ public sealed class SealTests
     public void Open_OfNoise_NeverPassesNorThrows()
     {
         using var two = Seal(2, 20);
-        Gen.Byte.Array[0, 300].Sample(noise => Open(two, noise) is not null, iter: 2000, threads: 1);
+        Gen.Byte.Array[0, 300].SampleFixed(noise => Open(two, noise) is not null, iterations: 2000);
     }
 
     [Fact]
     public void ReplayWindow_OfAnyOrder_EachOnceAndNoneFarBehind()
     {
-        Gen.Int[1, 3000].Array[1, 400].Sample(
+        Gen.Int[1, 3000].Array[1, 400].SampleFixed(
             counters =>
             {
                 var window = new ReplayWindow();
@@ -137,13 +179,13 @@ public sealed class SealTests
 
                 return true;
             },
-            iter: 500, threads: 1);
+            iterations: 500);
     }
 
     [Fact]
     public void Decode_OfNoise_NullOrAMessageThatEncodesAgain()
     {
-        Gen.Select(Gen.Byte[1, 7], Gen.Byte.Array[0, 200]).Sample(
+        Gen.Select(Gen.Byte[1, 7], Gen.Byte.Array[0, 200]).SampleFixed(
             (type, noise) =>
             {
                 byte[] bytes = [type, .. noise];
@@ -155,7 +197,7 @@ public sealed class SealTests
                 byte[] buffer = new byte[MessageCodec.MaxSize(message)];
                 return buffer.AsSpan(0, MessageCodec.Encode(message, buffer)).Length == bytes.Length;
             },
-            iter: 20_000, threads: 1);
+            iterations: 20_000);
     }
 
     [Fact]

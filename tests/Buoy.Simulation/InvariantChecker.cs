@@ -59,6 +59,7 @@ internal sealed class InvariantChecker
         }
 
         checker.CheckTogether();
+        checker.CheckGlobalOrder(nodes);
         return checker._violations;
     }
 
@@ -259,6 +260,63 @@ internal sealed class InvariantChecker
             || !t.Members.IsSubsetOf(next.Members))
         {
             Violation("E12", $"{t.ConfId} at {stay.Node}: left {t.Left}, joined {next.Joined}");
+        }
+    }
+
+    /// <summary>
+    /// E11: messages and configuration changes, each as one event of all nodes that delivered it, have an order that
+    /// agrees with every node's: the graph of "delivered just before" has no cycle.
+    /// </summary>
+    private void CheckGlobalOrder(IEnumerable<SimulatedNode> nodes)
+    {
+        var after = new Dictionary<(RingId Id, ulong Seq, bool Change), HashSet<(RingId Id, ulong Seq, bool Change)>>();
+        var before = new Dictionary<(RingId Id, ulong Seq, bool Change), int>();
+        foreach (var node in nodes)
+        {
+            (RingId Id, ulong Seq, bool Change)? last = null;
+            foreach (var entry in node.Log)
+            {
+                (RingId Id, ulong Seq, bool Change)? here = entry switch
+                {
+                    Delivered d => (d.Message.RingId, d.Message.Seq, false),
+                    Configured { Change: { Transitional: true } c } => (c.ConfId, 0, true),
+                    Configured { Change: var c } => (c.RingId, 0, true),
+                    _ => null,
+                };
+                if (here is not { } current)
+                {
+                    continue;
+                }
+
+                before.TryAdd(current, 0);
+                after.TryAdd(current, []);
+                if (last is { } previous && after[previous].Add(current))
+                {
+                    before[current]++;
+                }
+
+                last = current;
+            }
+        }
+
+        var ready = new Queue<(RingId Id, ulong Seq, bool Change)>(before.Where(b => b.Value == 0).Select(b => b.Key));
+        int ordered = 0;
+        while (ready.TryDequeue(out var first))
+        {
+            ordered++;
+            foreach (var next in after[first])
+            {
+                if (--before[next] == 0)
+                {
+                    ready.Enqueue(next);
+                }
+            }
+        }
+
+        if (ordered < before.Count)
+        {
+            var stuck = before.First(b => b.Value > 0).Key;
+            Violation("E11", $"{before.Count - ordered} events have no common order, {stuck.Id}/{stuck.Seq} one of them");
         }
     }
 

@@ -376,6 +376,54 @@ public sealed class ScenarioTests
     }
 
     [Fact]
+    public void CommitTokenStale_AfterTheFallBackToGather_DroppedAndTheNextSeqIsHigher()
+    {
+        var s = Started(3);
+        CommitTokenMessage? stale = null;
+        s.Loses = (_, to, m) =>
+        {
+            if (m is not CommitTokenMessage c || (stale is not null && c.RingId != stale.RingId))
+            {
+                return false;
+            }
+
+            // The second rotation of the first attempt never comes: all have advanced their ring id by then.
+            stale ??= c.Hop == 4 && to == 2 ? c : null;
+            return stale is not null;
+        };
+        s.Node(3).Crash(s.Now);
+        s.Run(Token);
+        s.Node(3).Start(s.Now);
+        Assert.True(s.RunUntil(
+            () => stale is not null && s.Node(2).Core!.State is TotemState.Gather
+                && s.Node(2).Core!.RingId == stale.RingId, 5000), "no fall back to Gather");
+        long dropped = s.Node(2).Core!.Counters.GetValueOrDefault("drop.commit-token-state");
+        s.Loses = null;
+        s.Transmit(s.Node(1), 2, stale!);
+        s.Run(3);
+        Assert.Equal(dropped + 1, s.Node(2).Core!.Counters.GetValueOrDefault("drop.commit-token-state"));
+        Assert.True(s.RunUntil(s.IsOneRing, 5000));
+        Assert.True(s.Node(1).Ring.Seq > stale!.RingId.Seq);
+        Sound(s);
+    }
+
+    [Fact]
+    public void GlobalOrder_OfHistoriesThatContradict_IsAViolation()
+    {
+        var s = new Simulation(1, 2);
+        RingId ring = new(8, 1), transitional = new(10, 1);
+        var both = NodeSet.Of([1, 2]);
+        var regular = new Configured(
+            1, new ConfigurationChange(false, ring, ring, 0, both, both, NodeSet.Empty, 0), 8);
+        var change = new Configured(
+            3, new ConfigurationChange(true, ring, transitional, 0, both, NodeSet.Empty, NodeSet.Empty, 0), 8);
+        var message = new RegularMessage { SenderId = 1, RingId = ring, Seq = 1, Contents = [] };
+        s.Node(1).Log.AddRange([regular, new Originated(2, message), new Delivered(2, message), change]);
+        s.Node(2).Log.AddRange([regular, change, new Delivered(3, message)]);
+        Assert.Contains(InvariantChecker.Check(s.Nodes), v => v.StartsWith("E11", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void RingIdNeverReused_RandomCrashesAndFailingDisk_NoCommitTokenBeforeItsSeq()
     {
         var s = new Simulation(7, 4);

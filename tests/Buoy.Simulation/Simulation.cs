@@ -61,6 +61,13 @@ internal sealed class Simulation
     public IReadOnlyCollection<SimulatedNode> Nodes => _byId.Values;
     public long Datagrams { get; private set; }
 
+    /// <summary>Wake-ups of nodes: datagrams fed and deadlines met.</summary>
+    public long Events { get; private set; }
+    public long Partitions { get; private set; }
+
+    /// <summary>What was done to the cluster, for the trace of one seed.</summary>
+    public List<(long At, string Text)> Story { get; } = [];
+
     public SimulatedNode Node(uint id) => _byId[id];
 
     // ── Network ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,9 +113,19 @@ internal sealed class Simulation
 
     public void Cut(uint from, uint to) => _cut.Add((from, to));
 
-    public void Heal() => _cut.Clear();
+    public void Heal()
+    {
+        Tell("heal");
+        _cut.Clear();
+    }
 
-    public void Quality(double loss, double repeat, int delay) => (_loss, _repeat, _delay) = (loss, repeat, delay);
+    public void Quality(double loss, double repeat, int delay)
+    {
+        Tell($"network: {loss:P0} lost, {repeat:P0} doubled, delay 1 to {delay} ms");
+        (_loss, _repeat, _delay) = (loss, repeat, delay);
+    }
+
+    private void Tell(string text) => Story.Add((Now, text));
 
     // ── Time ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,6 +156,7 @@ internal sealed class Simulation
                     var message = MessageCodec.Decode(d.Datagram)
                         ?? throw new InvalidOperationException("an encoded message was not decoded");
                     to.Inbox.Add((d.From, d.Incarnation, message));
+                    Events++;
                     to.Turn(Now);
                 }
             }
@@ -147,6 +165,7 @@ internal sealed class Simulation
             {
                 if (node.NextDeadline <= Now)
                 {
+                    Events++;
                     node.Turn(Now);
                 }
             }
@@ -205,7 +224,9 @@ internal sealed class Simulation
                 Partition();
                 break;
             case 1:
-                Cut(node.Id, nodes[Random.Next(nodes.Count)].Id);
+                uint deaf = nodes[Random.Next(nodes.Count)].Id;
+                Tell($"cut one way, {node.Id} to {deaf}");
+                Cut(node.Id, deaf);
                 break;
             case 2 or 3:
                 Heal();
@@ -218,6 +239,7 @@ internal sealed class Simulation
                 break;
             case 7 when node.Core is not null:
                 node.PausedUntil = Now + Random.Next(30, 3 * Parameters.Token / 2);
+                Tell($"node {node.Id} pauses until {node.PausedUntil}");
                 break;
             case 8 when node.Core is not null && Random.Next(3) == 0:
                 node.Leave(Now);
@@ -229,6 +251,7 @@ internal sealed class Simulation
                 Quality(0, 0, 2);
                 break;
             case 11:
+                Tell($"the next write of node {node.Id} fails");
                 node.FailNextWrite = true;
                 break;
             case 12 when node.Core is not null:
@@ -251,6 +274,9 @@ internal sealed class Simulation
     private void Partition()
     {
         var side = _byId.Keys.ToDictionary(id => id, _ => Random.Next(2));
+        Partitions++;
+        Tell($"partition {{{string.Join(' ', side.Keys.Where(id => side[id] == 0))}}} "
+            + $"{{{string.Join(' ', side.Keys.Where(id => side[id] == 1))}}}");
         foreach (uint a in side.Keys)
         {
             foreach (uint b in side.Keys)

@@ -2,7 +2,7 @@ using Buoy.Membership.Totem;
 
 namespace Buoy.Simulation;
 
-/// <summary>Seeds: random faults on random clusters, every invariant checked. One seed again: BUOY_SEED=n.</summary>
+/// <summary>Seeds: random faults on random clusters, every invariant checked. More: BUOY_SEEDS=n, BUOY_SEED_FROM=n.</summary>
 public sealed class SweepTests(ITestOutputHelper output)
 {
     private const int Seeds = 200;
@@ -10,24 +10,10 @@ public sealed class SweepTests(ITestOutputHelper output)
     [Fact]
     public void Sweep_OfSeeds_KeepsEveryInvariant()
     {
-        int[] seeds = Environment.GetEnvironmentVariable("BUOY_SEED") is { Length: > 0 } one
-            ? [int.Parse(one)]
-            : [.. Enumerable.Range(int.TryParse(Environment.GetEnvironmentVariable("BUOY_SEED_FROM"), out int from)
-                ? from : 1,
-                int.TryParse(Environment.GetEnvironmentVariable("BUOY_SEEDS"), out int count) ? count : Seeds)];
-        var failures = new System.Collections.Concurrent.ConcurrentBag<string>();
-        long datagrams = 0;
-        Parallel.ForEach(seeds, new ParallelOptions { MaxDegreeOfParallelism = 2 }, seed =>
-        {
-            if (RunSeed(seed, Mutation.None, out long sent) is { } failure)
-            {
-                failures.Add(failure);
-            }
-
-            Interlocked.Add(ref datagrams, sent);
-        });
-        output.WriteLine($"{seeds.Length} seeds, {datagrams} datagrams");
-        Assert.True(failures.IsEmpty, $"{failures.Count} seeds failed\n" + string.Join('\n', failures.Take(10)));
+        int seeds = SeedRun.Number("BUOY_SEEDS", Seeds);
+        var (totals, failures) = SeedRun.Many(SeedRun.Number("BUOY_SEED_FROM", 1), seeds);
+        output.WriteLine($"{seeds} seeds: {totals}");
+        Assert.True(failures.Count == 0, $"{failures.Count} seeds failed\n" + string.Join('\n', failures.Take(10)));
     }
 
     [Theory]
@@ -35,9 +21,8 @@ public sealed class SweepTests(ITestOutputHelper output)
     [InlineData(30)]
     public void Sweep_WithAccusationsAtRandom_StaysSafe(int oneIn)
     {
-        var failures = Enumerable.Range(1, 25).Select(seed => RunSeed(seed,
-            new Mutation { RandomAccusations = oneIn }, out _))
-            .OfType<string>().ToList();
+        var failures = Enumerable.Range(1, 25).Select(seed => SeedRun.Run(
+            seed, new Mutation { RandomAccusations = oneIn }).Failure).OfType<string>().ToList();
         Assert.True(failures.Count == 0, string.Join('\n', failures));
     }
 
@@ -49,7 +34,7 @@ public sealed class SweepTests(ITestOutputHelper output)
     {
         for (int seed = 1; seed <= 60; seed++)
         {
-            if (RunSeed(seed, Broken[name], out _) is { } failure)
+            if (SeedRun.Run(seed, Broken[name]).Failure is { } failure)
             {
                 output.WriteLine(failure);
                 return;
@@ -82,74 +67,4 @@ public sealed class SweepTests(ITestOutputHelper output)
                 e with { OldAru = e.OldAru + 20 })] } : m,
         },
     };
-
-    private static string? RunSeed(int seed, Mutation mutation, out long datagrams)
-    {
-        var simulation = new Simulation(seed, 2 + (seed % 7), mutation);
-        datagrams = 0;
-        try
-        {
-            simulation.StartAll();
-            simulation.Run(500);
-            for (int step = 0; step < 60; step++)
-            {
-                simulation.Disturb();
-                simulation.Run(simulation.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ =>
-                    simulation.Random.Next(900) });
-            }
-
-            datagrams = simulation.Datagrams;
-            if (mutation == Mutation.None && Settle(simulation) is { } restless)
-            {
-                return Failure(seed, [restless]);
-            }
-
-            var violations = InvariantChecker.Check(simulation.Nodes);
-            return violations.Count == 0 ? null : Failure(seed, violations);
-        }
-        catch (Exception e) when (e is not OutOfMemoryException)
-        {
-            return Failure(seed, ["E15: " + e]);
-        }
-    }
-
-    /// <summary>E13: faults end, one ring, and messages arrive. E14: then nothing changes.</summary>
-    private static string? Settle(Simulation simulation)
-    {
-        simulation.Heal();
-        simulation.Quality(0, 0, 2);
-        foreach (var node in simulation.Nodes)
-        {
-            node.PausedUntil = 0;
-            node.FailNextWrite = false;
-        }
-
-        simulation.StartAll();
-        if (!simulation.RunUntil(simulation.IsOneRing, (2 * TotemLimits.MergeBackoff) + 5000))
-        {
-            return "E13: no common ring: " + string.Join(" ", simulation.Nodes.Select(n =>
-                $"{n.Id}:{n.Core!.State} {n.Ring} {n.Core.Members}"));
-        }
-
-        foreach (var node in simulation.Nodes)
-        {
-            simulation.SendFrom(node, safe: true);
-        }
-
-        simulation.Run(1000);
-        var ring = simulation.Node(1).Ring;
-        simulation.Run(3000);
-        if (!simulation.IsOneRing() || simulation.Node(1).Ring != ring)
-        {
-            return "E14: the configuration changed without a fault";
-        }
-
-        var counts = simulation.Nodes.Select(n => n.Log.OfType<Delivered>().Count(d =>
-            d.Message.RingId == ring)).Distinct().ToList();
-        return counts is [> 0] ? null : "E13: messages delivered on the last ring: " + string.Join(", ", counts);
-    }
-
-    private static string Failure(int seed, IReadOnlyList<string> violations) =>
-        $"seed {seed}: {violations.Count} violations; replay with BUOY_SEED={seed} dotnet run --project tests/Buoy.Simulation\n  "
-        + string.Join("\n  ", violations.Take(6));
 }

@@ -23,10 +23,12 @@ public sealed class RingLog(RingId id)
     /// <summary>Messages held.</summary>
     public int Count => _messages.Count;
 
-    /// <summary>Takes a message in. False: it was here before.</summary>
+    /// <summary>
+    /// Takes a message in. False: it was here before, or is farther ahead than flow control lets anybody send.
+    /// </summary>
     public bool Add(RegularMessage message)
     {
-        if (message.Seq <= Aru || message.Seq == 0 || !_messages.TryAdd(message.Seq, message))
+        if (message.Seq <= Aru || message.Seq - Aru > 2 * TotemLimits.RetransmitWindow || !_messages.TryAdd(message.Seq, message))
         {
             return false;
         }

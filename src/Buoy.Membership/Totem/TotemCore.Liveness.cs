@@ -34,6 +34,31 @@ public sealed partial class TotemCore
     public IEnumerable<(uint NodeId, bool Reachable)> PeerStates(long now) =>
         _peers.Select(p => (p.Key, IsReachable(now, p.Key))).OrderBy(p => p.Key);
 
+    /// <summary>Things remembered by message, node or ring; the limits bound it whatever arrives.</summary>
+    public int Retained => _old.Count + (ReferenceEquals(_ring, _old) ? 0 : _ring.Count) + _peers.Count + _myLast.Count
+        + _latestJoin.Count + _mergeHistory.Count + _mergeWanted.Count + _joinedAt.Count + _missCount.Count
+        + _digestWarned.Count + _myProcSet.Count + _myFailSet.Count + _retransQueue.Count + _counters.Count;
+
+    /// <summary>Nodes that were only told of and did not come leave nothing behind.</summary>
+    private void ForgetStrangers()
+    {
+        foreach (uint id in _peers.Where(p => p.Value.Incarnation == 0 && !_myMemb.Contains(p.Key))
+            .Select(p => p.Key).ToList())
+        {
+            _peers.Remove(id);
+        }
+
+        foreach (uint id in _mergeHistory.Keys.Where(id => !_peers.ContainsKey(id)).ToList())
+        {
+            _mergeHistory.Remove(id);
+        }
+
+        foreach (uint id in _joinedAt.Keys.Where(id => !_myMemb.Contains(id)).ToList())
+        {
+            _joinedAt.Remove(id);
+        }
+    }
+
     private Peer PeerOf(long now, uint id)
     {
         if (!_peers.TryGetValue(id, out var peer))
@@ -79,6 +104,7 @@ public sealed partial class TotemCore
         _mergeHistory.Remove(from);
         _myLast.Remove(from);
         _latestJoin.Remove(from);
+        _consensus.Remove(from);
         if (restarted && State is TotemState.Operational && _myMemb.Contains(from))
         {
             // The life that was a member is proven dead; the new one comes in as a newcomer.

@@ -241,6 +241,12 @@ public sealed partial class TotemCore
         NodeSet fail = join.FailSet.Contains(_myId) ? _myFailSet.With(q)
             : _myMemb.Contains(q) ? _myFailSet.Union(Considered(join.FailSet))
             : _myFailSet.Union(Considered(join.FailSet.Except(_myMemb)));
+        if (proc.Count > TotemLimits.Members)
+        {
+            Count("drop.join-too-many");
+            return false;
+        }
+
         bool grew = !proc.Equals(_myProcSet) || !fail.Equals(_myFailSet);
         _myProcSet = proc;
         _myFailSet = fail;
@@ -330,6 +336,7 @@ public sealed partial class TotemCore
         }
 
         _mergeWanted.Clear();
+        ForgetStrangers();
     }
 
     // ── Consensus ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -371,7 +378,8 @@ public sealed partial class TotemCore
     /// </summary>
     private void ExcludeByForce(long now, NodeSet proposal)
     {
-        uint victim = proposal.MinBy(id => id == _myId ? _myRotationCount : _myLast[id].RotationCount);
+        uint victim = proposal.MinBy(id => id == _myId ? _myRotationCount
+            : _myLast.TryGetValue(id, out var join) ? join.RotationCount : 0);
         Count("forced-exclusion");
         Emit(new Note(true, $"two attempts to form {proposal} lost the token: leaving out node {victim}"));
         _myFailSet = victim == _myId ? _myFailSet.Union(proposal.Except(NodeSet.Of(_myId))) : _myFailSet.With(victim);

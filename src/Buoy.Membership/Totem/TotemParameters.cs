@@ -12,6 +12,9 @@ public static class TotemLimits
     /// <summary>Messages between a ring's low and high water mark; bounds the store behind a deaf member.</summary>
     public const int RetransmitWindow = 16384;
 
+    /// <summary>Highest ring seq and message number believed; arithmetic beyond it cannot overflow.</summary>
+    public const ulong Mark = 1UL << 62;
+
     /// <summary>Contents of one regular message: a UDP datagram less all headers.</summary>
     public const int Contents = 60000;
 

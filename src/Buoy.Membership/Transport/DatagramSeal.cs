@@ -40,11 +40,19 @@ public sealed class DatagramSeal : IDisposable
     private readonly Dictionary<uint, Sender> _senders = [];
     private ulong _counter;
 
-    private sealed class Sender(ulong incarnation)
+    /// <summary>One process of a node as heard here, and the one it replaced.</summary>
+    private sealed class Sender(ulong incarnation, long since, Sender? replaced)
     {
         public ulong Incarnation { get; } = incarnation;
         public ReplayWindow Window { get; } = new();
-        public long LastSeen { get; set; }
+        public long Since { get; } = since;
+        public long LastSeen { get; set; } = since;
+
+        /// <summary>Its window goes on, so that a recording of it does not pass for a sign of life.</summary>
+        public Sender? Replaced { get; set; } = replaced;
+
+        /// <summary>Two processes have this node id, and both talk: neither is believed.</summary>
+        public bool Refused { get; set; }
     }
 
     /// <summary>For one process of one node.</summary>
@@ -191,9 +199,9 @@ public sealed class DatagramSeal : IDisposable
             return incarnation == _myIncarnation ? "drop.own" : "drop.duplicate-node-id";
         }
 
-        if (!IsFresh(now, sender, incarnation, BinaryPrimitives.ReadUInt64LittleEndian(datagram[28..])))
+        if (Stale(now, sender, incarnation, BinaryPrimitives.ReadUInt64LittleEndian(datagram[28..])) is { } stale)
         {
-            return "drop.replay";
+            return stale;
         }
 
         body = body[HeaderSize..];
@@ -215,25 +223,62 @@ public sealed class DatagramSeal : IDisposable
         _mac?.Dispose();
     }
 
-    private bool IsFresh(long now, uint id, ulong incarnation, ulong counter)
+    /// <summary>
+    /// Freshness of an authentic datagram; null = fresh. A newer incarnation replaces the known one at once (a restart).
+    /// Where the replaced one still sends new datagrams more than deadAfter later, two daemons have one id: both are
+    /// refused until one of them was silent for that long.
+    /// </summary>
+    private string? Stale(long now, uint id, ulong incarnation, ulong counter)
     {
-        if (!_senders.TryGetValue(id, out var known) || incarnation != known.Incarnation)
+        _senders.TryGetValue(id, out var known);
+        if (known?.Replaced is { } old && incarnation == old.Incarnation)
+        {
+            if (!old.Window.Accept(counter))
+            {
+                return "drop.replay";
+            }
+
+            old.LastSeen = now;
+            bool bothTalk = now - known.LastSeen < _deadAfter;
+            known.Refused |= bothTalk && now - known.Since > _deadAfter;
+            if (bothTalk)
+            {
+                return known.Refused ? "drop.duplicate-node-id" : "drop.replay";
+            }
+
+            old.Replaced = null;
+            _senders[id] = old;
+            return null;
+        }
+
+        if (known is null || incarnation != known.Incarnation)
         {
             bool newer = known is null || incarnation > known.Incarnation || now - known.LastSeen >= _deadAfter;
             if (!newer || (known is null && _senders.Count >= MaxSenders))
             {
-                return false;
+                return "drop.replay";
             }
 
-            _senders[id] = known = new Sender(incarnation);
+            if (known is not null)
+            {
+                known.Replaced = null;
+            }
+
+            _senders[id] = known = new Sender(incarnation, now, known);
         }
 
         if (!known.Window.Accept(counter))
         {
-            return false;
+            return "drop.replay";
         }
 
         known.LastSeen = now;
-        return true;
+        if (known is { Refused: true, Replaced: { } other } && now - other.LastSeen < _deadAfter)
+        {
+            return "drop.duplicate-node-id";
+        }
+
+        known.Refused = false;
+        return null;
     }
 }

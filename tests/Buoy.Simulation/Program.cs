@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Buoy.Simulation;
+
+/// <summary><c>sim</c> runs seeds; every other command line is the test runner's.</summary>
+internal static class Program
+{
+    private const int Chunk = 500;
+    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]";
+
+    public static int Main(string[] args)
+    {
+        if (args is ["sim", .. var rest])
+        {
+            return Simulate(rest);
+        }
+
+        return args.Any(a => a is "-automated" or "@@")
+            ? Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args).GetAwaiter().GetResult()
+            : Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(
+                args, SelfRegisteredExtensions.AddSelfRegisteredExtensions).GetAwaiter().GetResult();
+    }
+
+    /// <summary>0: every invariant held; 1: a violation, printed with its seed; 2: a wrong command line.</summary>
+    private static int Simulate(string[] args)
+    {
+        int seeds = 500;
+        int from = 1;
+        int? one = null;
+        bool trace = false;
+        for (int i = 0; i < args.Length; i++)
+        {
+            if (args[i] == "--trace")
+            {
+                trace = true;
+                continue;
+            }
+
+            if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture,
+                out int value) || args[i] is not ("--seeds" or "--from" or "--seed"))
+            {
+                Console.Error.WriteLine($"sim: '{string.Join(' ', args[i..])}' is not understood\n{Usage}");
+                return 2;
+            }
+
+            i++;
+            _ = args[i - 1] switch { "--seeds" => seeds = value, "--from" => from = value, _ => (one = value).Value };
+        }
+
+        if (trace && one is null)
+        {
+            Console.Error.WriteLine($"sim: --trace needs --seed\n{Usage}");
+            return 2;
+        }
+
+        return one is { } seed ? One(seed, trace) : Many(from, seeds);
+    }
+
+    private static int One(int seed, bool trace)
+    {
+        var (totals, failure) = SeedRun.Run(seed, Mutation.None, out var simulation);
+        if (trace)
+        {
+            SeedRun.Trace(simulation, Console.Out);
+        }
+
+        Console.WriteLine($"seed {seed}: {totals}");
+        Console.WriteLine(failure ?? "no violation");
+        return failure is null ? 0 : 1;
+    }
+
+    private static int Many(int from, int seeds)
+    {
+        var watch = Stopwatch.StartNew();
+        var totals = new SeedTotals(0, 0, 0, 0, 0, 0);
+        int failed = 0;
+        for (int done = 0; done < seeds; done += Chunk)
+        {
+            var (run, failures) = SeedRun.Many(from + done, Math.Min(Chunk, seeds - done));
+            totals += run;
+            failed += failures.Count;
+            failures.ForEach(Console.WriteLine);
+        }
+
+        Console.WriteLine($"{seeds} seeds from {from}: {totals}; {failed} seeds with violations; "
+            + $"{watch.Elapsed.TotalSeconds:F0} s");
+        return failed == 0 ? 0 : 1;
+    }
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+using Buoy.Membership;
+using Buoy.Membership.Totem;
+
+namespace Buoy.Simulation;
+
+/// <summary>What a run went through.</summary>
+internal sealed record SeedTotals(long Events, long Datagrams, long Partitions, long Merges, long Views, long Messages)
+{
+    public static SeedTotals operator +(SeedTotals a, SeedTotals b) => new(
+        a.Events + b.Events, a.Datagrams + b.Datagrams, a.Partitions + b.Partitions, a.Merges + b.Merges,
+        a.Views + b.Views, a.Messages + b.Messages);
+
+    public override string ToString() =>
+        $"{Events} events, {Datagrams} datagrams, {Partitions} partitions, {Merges} merges, {Views} views, "
+        + $"{Messages} messages delivered";
+}
+
+/// <summary>One seed: random faults on a random cluster, then peace; every invariant checked.</summary>
+internal static class SeedRun
+{
+    private const int Steps = 60;
+
+    /// <summary>A number of the environment, or the fixed default: a test run is the same everywhere.</summary>
+    public static int Number(string variable, int fallback) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text
+            ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
+
+    /// <summary>Runs seeds from one on; the failures each with the command that replays it.</summary>
+    public static (SeedTotals Totals, List<string> Failures) Many(int from, int count)
+    {
+        var gate = new Lock();
+        var totals = new SeedTotals(0, 0, 0, 0, 0, 0);
+        var failures = new SortedDictionary<int, string>();
+        Parallel.ForEach(
+            Enumerable.Range(from, count), new ParallelOptions { MaxDegreeOfParallelism = 2 }, seed =>
+            {
+                var (run, failure) = Run(seed, Mutation.None);
+                lock (gate)
+                {
+                    totals += run;
+                    if (failure is not null)
+                    {
+                        failures[seed] = failure;
+                    }
+                }
+            });
+        return (totals, [.. failures.Values]);
+    }
+
+    public static (SeedTotals Totals, string? Failure) Run(int seed, Mutation mutation) =>
+        Run(seed, mutation, out _);
+
+    public static (SeedTotals Totals, string? Failure) Run(int seed, Mutation mutation, out Simulation simulation)
+    {
+        var s = simulation = new Simulation(seed, 2 + (seed % 7), mutation);
+        try
+        {
+            s.StartAll();
+            s.Run(500);
+            for (int step = 0; step < Steps; step++)
+            {
+                s.Disturb();
+                s.Run(s.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ => s.Random.Next(900) });
+            }
+
+            if (mutation == Mutation.None && Settle(s) is { } restless)
+            {
+                return (Totals(s), Failure(seed, [restless]));
+            }
+
+            var violations = InvariantChecker.Check(s.Nodes);
+            return (Totals(s), violations.Count == 0 ? null : Failure(seed, violations));
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            return (Totals(s), Failure(seed, ["E15: " + e]));
+        }
+    }
+
+    /// <summary>Faults, views and messages of all nodes in order of time.</summary>
+    public static void Trace(Simulation s, TextWriter to)
+    {
+        var lines = s.Story.Select(e => (e.At, Text: e.Text)).Concat(s.Nodes.SelectMany(n => n.Log.Select(e =>
+            (e.At, Text: $"  {n.Id}  " + Describe(e)))));
+        foreach (var (at, text) in lines.OrderBy(l => l.At))
+        {
+            to.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{at,8} {text}"));
+        }
+    }
+
+    private static string Describe(LogEntry entry) => entry switch
+    {
+        Started => "starts",
+        Ended => "ends",
+        Configured { Change: { Transitional: true } c } => $"transitional of {c.RingId}: {c.Members}; left {c.Left}",
+        Configured { Change: var c } => $"ring {c.RingId}: {c.Members}; joined {c.Joined}",
+        Delivered { Message: var m } => $"delivers {m.RingId}/{m.Seq} of {m.SenderId}{(m.Safe ? ", safe" : "")}",
+        Originated { Message: var m } => $"sends {m.RingId}/{m.Seq}{(m.Safe ? ", safe" : "")}",
+        _ => entry.ToString(),
+    };
+
+    private static SeedTotals Totals(Simulation s)
+    {
+        var regular = s.Nodes.SelectMany(n => n.Log.OfType<Configured>()).Where(c => !c.Change.Transitional).ToList();
+        return new SeedTotals(
+            s.Events, s.Datagrams, s.Partitions,
+            regular.Where(c => c.Change.Members.Count > 1 && c.Change.Joined.Count > 0)
+                .Select(c => c.Change.RingId).Distinct().Count(),
+            regular.Count, s.Nodes.Sum(n => (long)n.Log.OfType<Delivered>().Count()));
+    }
+
+    /// <summary>E13: faults end, one ring, and messages arrive. E14: then nothing changes.</summary>
+    private static string? Settle(Simulation s)
+    {
+        s.Heal();
+        s.Quality(0, 0, 2);
+        foreach (var node in s.Nodes)
+        {
+            node.PausedUntil = 0;
+            node.FailNextWrite = false;
+        }
+
+        s.StartAll();
+        if (!s.RunUntil(s.IsOneRing, (2 * TotemLimits.MergeBackoff) + 5000))
+        {
+            return "E13: no common ring: " + string.Join(" ", s.Nodes.Select(n =>
+                $"{n.Id}:{n.Core!.State} {n.Ring} {n.Core.Members}"));
+        }
+
+        foreach (var node in s.Nodes)
+        {
+            s.SendFrom(node, safe: true);
+        }
+
+        s.Run(1000);
+        var ring = s.Node(1).Ring;
+        s.Run(3000);
+        if (!s.IsOneRing() || s.Node(1).Ring != ring)
+        {
+            return "E14: the configuration changed without a fault";
+        }
+
+        var counts = s.Nodes.Select(n => n.Log.OfType<Delivered>().Count(d => d.Message.RingId == ring))
+            .Distinct().ToList();
+        return counts is [> 0] ? null : "E13: messages delivered on the last ring: " + string.Join(", ", counts);
+    }
+
+    private static string Failure(int seed, IReadOnlyList<string> violations) =>
+        $"seed {seed}: {violations.Count} violations; replay with ./buoy sim --seed {seed} --trace\n  "
+        + string.Join("\n  ", violations.Take(6));
+}
