@@ -240,6 +240,155 @@ public sealed class DaemonTests : IDisposable
         Assert.Equal(0, s.Receive(new byte[1]));
     });
 
+    private ClusterDaemonOptions Options(Action? ready = null) => new()
+    {
+        StateFolder = Path.Combine(_folder, "cib"),
+        RunFolder = Path.Combine(_folder, "run"),
+        HandleSignals = false,
+        Ready = ready,
+        Logger = new LineLogger((_, line) => _log.Add(line)),
+    };
+
+    private static int RunWith(ClusterDaemonOptions options) =>
+        ClusterDaemon.Run(options, l => new LoopbackEngine(l), l => new MemoryExecutor(l), new ScriptedScheduler());
+
+    [Fact]
+    public void SecondDaemon_OnTheSameNode_IsRefusedAndTheFirstServesOn() => WithDaemon(() =>
+    {
+        var e = Assert.Throws<IOException>(() => RunWith(Options()));
+        Assert.Contains($"a cluster daemon (process {Environment.ProcessId}) runs on this node already", e.Message);
+        Assert.Equal(0, Call(ControlCommand.CibQuery).Status);
+        Assert.True(File.Exists(Path.Combine(_folder, "run", "cluster.pid")));
+    });
+
+    [Fact]
+    public void Daemon_AfterOneThatDied_ReplacesItsSocketAndPidFile()
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "run"));
+        using (var dead = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            dead.Bind(new UnixDomainSocketEndPoint(SocketPath));
+        }
+
+        File.WriteAllText(SocketPath + ".new", "");
+        File.WriteAllText(Path.Combine(_folder, "run", "cluster.pid"), "999999\n");
+        File.WriteAllText(Path.Combine(_folder, "run", "cluster.lock"), "");
+        WithDaemon(() =>
+        {
+            Assert.Equal(0, Call(ControlCommand.CibQuery).Status);
+            Assert.Equal($"{Environment.ProcessId}\n", File.ReadAllText(Path.Combine(_folder, "run", "cluster.pid")));
+        });
+    }
+
+    [Fact]
+    public void Daemon_WhoseCibFolderIsNone_SaysWhichAndDoesNotStart()
+    {
+        File.WriteAllText(Path.Combine(_folder, "cib"), "");
+        var e = Assert.ThrowsAny<IOException>(() => RunWith(Options()));
+        Assert.Contains(Path.Combine(_folder, "cib"), e.Message);
+    }
+
+    [Fact]
+    public void Daemon_WhoseDiskTakesNothing_SaysSoAndGoesOn() => WithDaemon(() =>
+    {
+        string blocked = Path.Combine(_folder, "cib", "cib.xml.tmp");
+        Assert.Equal(0, Call(ControlCommand.WaitIdle, null, ("timeout", "10")).Status);
+        Assert.Equal(0, Call(ControlCommand.CibApply, Operation(Primitive("a"))).Status);
+        Directory.CreateDirectory(blocked);
+        var refused = Call(ControlCommand.CibApply, Operation(Primitive("b")));
+        Assert.Equal(ControlStatus.Error, refused.Status);
+        Assert.StartsWith("applied, but not written to disk: ", refused.Error);
+        Assert.Equal(0, Call(ControlCommand.WaitIdle, null, ("timeout", "10")).Status);
+        Directory.Delete(blocked);
+        Assert.Equal(0, Call(ControlCommand.CibApply, Operation(Primitive("c"))).Status);
+        string text = File.ReadAllText(Path.Combine(_folder, "cib", "cib.xml"));
+        Assert.All((string[])["a", "b", "c"], id => Assert.Contains($"id=\"{id}\"", text));
+    });
+
+    private static string Primitive(string id) =>
+        $"""<primitive id="{id}" class="ocf" provider="heartbeat" type="Dummy"/>""";
+
+    private sealed class FaultyExecutor : IAgentExecutor
+    {
+        public void Execute(AgentRequest request, Action<AgentResult> done) =>
+            throw new InvalidOperationException("the agent room is on fire");
+
+        public bool Cancel(string resourceId, string task, long intervalMs) => false;
+
+        public void CancelAll(string resourceId)
+        {
+        }
+
+        public void MetaData(AgentName agent, Action<string?> done) => done(null);
+
+        public void Dispose()
+        {
+        }
+    }
+
+    [Fact]
+    public void Daemon_WithAFaultInItsLoop_LogsItsPlaceAndEndsWithOne()
+    {
+        int status = -1;
+        using var ready = new ManualResetEventSlim();
+        var thread = new Thread(() => status = ClusterDaemon.Run(
+            Options(ready.Set), l => new LoopbackEngine(l), _ => new FaultyExecutor(), new ScriptedScheduler()));
+        thread.Start();
+        Assert.True(ready.Wait(10_000));
+        using (var client = ControlClient.TryConnect(SocketPath))
+        {
+            // The answer may or may not come before the end.
+            Record.Exception(() => client!.Call(ControlCommand.CibApply, Operation(Primitive("a"))));
+        }
+
+        Assert.True(thread.Join(30_000));
+        Assert.Equal(1, status);
+        string line = Assert.Single(_log, l => l.Contains("[207] crit"));
+        Assert.Contains("the agent room is on fire", line);
+        Assert.Contains($"at {typeof(DaemonTests).FullName}", line);
+        Assert.False(File.Exists(SocketPath));
+        Assert.False(File.Exists(Path.Combine(_folder, "run", "cluster.pid")));
+    }
+
+    [Fact]
+    public void ControlServer_WithMoreHangingClientsThanItHolds_StillAnswers() => WithDaemon(() =>
+    {
+        var hanging = new List<Socket>();
+        try
+        {
+            for (int i = 0; i < 300; i++)
+            {
+                var s = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+                hanging.Add(s);
+                s.Connect(new UnixDomainSocketEndPoint(SocketPath));
+                s.Send(i % 2 == 0 ? [0, 0, 1] : Frame("""{"Command":"cib-query"}"""));
+            }
+
+            Assert.StartsWith("<cib", Call(ControlCommand.CibQuery).Output);
+        }
+        finally
+        {
+            hanging.ForEach(s => s.Dispose());
+        }
+
+        Assert.Equal(0, Call(ControlCommand.WaitIdle, null, ("timeout", "10")).Status);
+    });
+
+    [Fact]
+    public void ControlServer_WhoseClientsVanishInMidRequest_GoesOn() => WithDaemon(() =>
+    {
+        for (int i = 0; i < 50; i++)
+        {
+            using var s = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            s.Connect(new UnixDomainSocketEndPoint(SocketPath));
+            s.Send(Frame(i % 2 == 0
+                ? """{"Command":"cib-apply","Body":"[]"}"""
+                : """{"Command":"wait-idle","Arguments":{"timeout":"1000"}}"""));
+        }
+
+        Assert.Equal(0, Call(ControlCommand.WaitIdle, null, ("timeout", "10")).Status);
+    });
+
     private static byte[] Frame(string text)
     {
         byte[] body = Encoding.UTF8.GetBytes(text);

@@ -198,6 +198,21 @@ internal sealed class SimulatedCluster
         return Now - start;
     }
 
+    /// <summary>Lets time pass and looks at every step; for what must never hold.</summary>
+    public void Watch(Action look, long ms)
+    {
+        long end = Now + ms;
+        while (_agenda.TryPeek(out var a, out var key) && key.Due <= end)
+        {
+            _agenda.Dequeue();
+            Now = Math.Max(Now, key.Due);
+            a();
+            look();
+        }
+
+        Now = end;
+    }
+
     public long Ask(uint node, string command, string? body = null, params (string Name, string Value)[] arguments)
     {
         long id = ++_requests;
@@ -254,6 +269,9 @@ internal sealed class SimulatedNode
     public HashSet<string> Running { get; } = [];
     public List<string> Done { get; } = [];
     public bool HoldDisk { get; set; }
+
+    /// <summary>Why the disk takes nothing.</summary>
+    public string? DiskError { get; set; }
 
     public void Feed(ControllerEvent e)
     {
@@ -354,8 +372,12 @@ internal sealed class SimulatedNode
                 {
                     _cluster.At(3, () =>
                     {
-                        _cluster.Disk[Id] = p.Xml;
-                        Feed(new CibPersisted(p.Sequence, null));
+                        if (DiskError is null)
+                        {
+                            _cluster.Disk[Id] = p.Xml;
+                        }
+
+                        Feed(new CibPersisted(p.Sequence, DiskError));
                     });
                 }
 

@@ -41,6 +41,13 @@ public sealed partial class ClusterController
             Refuse(e.Status, e.Message);
             return;
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // Every member applies this message: a fault that one edit trips would end the whole cluster at once.
+            Log(LogTopic.Problem, $"a change of {a.User} with {a.Client} tripped a fault of the editor: {e}");
+            Refuse(ControlStatus.Error, $"not applied, for a fault of this program: {e.Message}");
+            return;
+        }
 
         bool whole = a.Operations.Any(o => o.Section is null && o.XPath is null
             && o.Kind is CibOperationKind.Replace or CibOperationKind.Erase);
@@ -168,6 +175,7 @@ public sealed partial class ClusterController
                 {
                     history.Remove();
                     changed = true;
+                    VoidRecurring(uname, id, null);
                     if (uname == _options.NodeName)
                     {
                         _effects.Add(new CancelAllOperations(id));

@@ -157,13 +157,34 @@ public sealed partial class ClusterController
         {
             Refuse(id, ControlStatus.Usage, "explain expects the argument resource");
         }
-        else if (_options.Scheduler.Explain(_cib.Root, _now.Wall, resource) is { } text)
+        else
         {
-            _effects.Add(new AnswerControl(id, new ControlResponse(ControlStatus.Ok, text)));
+            Explain(id, resource);
+        }
+    }
+
+    private void Explain(long id, string resource)
+    {
+        string? text;
+        try
+        {
+            text = _options.Scheduler.Explain(_cib.Root, _now.Wall, resource);
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // A question must not end the node that serves.
+            Log(LogTopic.Problem, $"the scheduler could not explain {resource}: {e}");
+            Refuse(id, ControlStatus.Error, $"a fault of this program: {e.Message}");
+            return;
+        }
+
+        if (text is null)
+        {
+            Refuse(id, ControlStatus.NoSuchObject, $"there is no resource '{resource}'");
         }
         else
         {
-            Refuse(id, ControlStatus.NoSuchObject, $"there is no resource '{resource}'");
+            _effects.Add(new AnswerControl(id, new ControlResponse(ControlStatus.Ok, text)));
         }
     }
 

@@ -78,8 +78,11 @@ public sealed partial class ClusterController
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             // A fault of the scheduler must not take the node's running resources with it.
+            // What was to be decided stays to be decided, so nobody is told that the cluster is idle.
             Log(LogTopic.Problem, $"the scheduler failed: {e}");
-            SetDeadline(RecheckDeadline, _now.Ms + LongestBackOffMs);
+            _dirty = true;
+            _holdUntilMs = _now.Ms + LongestBackOffMs;
+            SetDeadline(RecheckDeadline, _holdUntilMs);
             return;
         }
 
@@ -282,8 +285,9 @@ public sealed partial class ClusterController
                     _effects.Add(new CancelOperation(resource, operation, interval));
                 }
 
-                Bump(node is not null && StatusWriter.RemoveOperation(node, resource,
-                    $"{resource}_{operation}_{interval.ToString(CultureInfo.InvariantCulture)}"));
+                string cancelled = $"{resource}_{operation}_{interval.ToString(CultureInfo.InvariantCulture)}";
+                VoidRecurring(a.Node ?? "", resource, cancelled);
+                Bump(node is not null && StatusWriter.RemoveOperation(node, resource, cancelled));
                 return true;
             case "delete" or "lrm_delete":
                 if (here)
@@ -291,6 +295,7 @@ public sealed partial class ClusterController
                     _effects.Add(new CancelAllOperations(resource));
                 }
 
+                VoidRecurring(a.Node ?? "", resource, null);
                 var history = node is null ? null : StatusWriter.FindResource(node, resource);
                 history?.Remove();
                 Bump(history is not null);
@@ -362,6 +367,30 @@ public sealed partial class ClusterController
             && a.Resource!.Id == resource && (key is null || a.Key == key)).Select(e => e.Key).ToList())
         {
             _executing.Remove(call);
+        }
+    }
+
+    /// <summary>
+    /// Recurring operations of a resource (or the one with this key) end with its history: no result is awaited of them
+    /// any more, and one that is still on its way is not recorded (<see cref="OnResult"/>). Otherwise it would be all
+    /// that is known of the resource there, and stand in the way of the probe that tells the truth.
+    /// </summary>
+    private void VoidRecurring(string node, string resource, string? key)
+    {
+        foreach (var f in _inFlight.Values.Where(f => f.Node == node && f.Action.IntervalMs > 0
+            && f.Action.Resource?.Id == resource && (key is null || f.Action.Key == key)).ToList())
+        {
+            _inFlight.Remove(f.TransitionKey);
+            _deadlines.Remove(f.TransitionKey);
+            if (_dc == _options.NodeId && _run is { } run && MatchesRun(run, f.TransitionKey, out int id))
+            {
+                run.Drop(id);
+            }
+        }
+
+        if (node == _options.NodeName)
+        {
+            Forget(resource, key);
         }
     }
 
@@ -438,6 +467,13 @@ public sealed partial class ClusterController
         var node = StatusWriter.FindNodeByName(_cib.Status, r.Node);
         if (node is null)
         {
+            return;
+        }
+
+        if (r.IntervalMs > 0 && !_inFlight.ContainsKey(r.TransitionKey)
+            && !StatusWriter.KnowsTransition(node, r.Resource.Id, r.TransitionKey))
+        {
+            // Its history was cleaned up, or it was cancelled, before this came in the total order.
             return;
         }
 

@@ -235,6 +235,11 @@ internal static class StatusWriter
         node.Element("lrm")?.Element("lrm_resources")?.Elements("lrm_resource")
             .FirstOrDefault(x => (string?)x.Attribute("id") == resource);
 
+    /// <summary>Whether the history of a resource holds a result of the operation with this transition key.</summary>
+    public static bool KnowsTransition(XElement node, string resource, string transitionKey) =>
+        FindResource(node, resource)?.Elements("lrm_rsc_op")
+            .Any(o => (string?)o.Attribute("transition-key") == transitionKey) == true;
+
     /// <summary>An id as XML allows it: what a name may not hold becomes a dot.</summary>
     public static string XmlId(string text)
     {

@@ -74,6 +74,9 @@ internal sealed class TransitionRun
     /// <summary>An action was carried out as planned. False: it was not waited for.</summary>
     public bool Confirm(int id) => _waiting.Remove(id) && _confirmed.Add(id);
 
+    /// <summary>No result of this action will come, or it will not count: it is neither confirmed nor failed.</summary>
+    public void Drop(int id) => _waiting.Remove(id);
+
     /// <summary>An action failed: what depends on it is never fired, and all else must be decided anew.</summary>
     public bool Fail(int id, string why)
     {

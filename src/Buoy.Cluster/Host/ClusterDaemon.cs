@@ -51,6 +51,9 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     /// <summary>While the ring's queue is full, look again after this long, ms.</summary>
     private const long RetrySendMs = 2;
 
+    /// <summary>Exit status after a fault of this program.</summary>
+    private const int Faulted = 1;
+
     private readonly ClusterDaemonOptions _options;
     private readonly ILogger _log;
     private readonly EventLoop _loop;
@@ -111,7 +114,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     public ClusterController Controller => _controller;
 
     /// <summary>
-    /// Runs a daemon until it is stopped in order; the exit status of the process. Throws what engine, executor, socket
+    /// Runs a daemon until it is stopped in order, or a fault ends it (1, after a line in the log); the exit status of
+    /// the process. Throws <see cref="IOException"/> where one runs already, and what engine, executor, socket
     /// or CIB
     /// folder throw when they cannot be had.
     /// </summary>
@@ -119,6 +123,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         ClusterDaemonOptions options, Func<EventLoop, IClusterEngine> engine, Func<EventLoop, IAgentExecutor> executor,
         ISchedulerSeam scheduler)
     {
+        // Before anything of the other daemon's is touched: its sockets, its ring, what it runs.
+        using var only = new NodeLock(options.RunFolder);
         using var loop = new EventLoop();
         using var e = engine(loop);
         using var x = executor(loop);
@@ -139,9 +145,20 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
 
         Log.Started(_log, _engine.LocalNodeId, _engine.LocalNodeName, _engine.ClusterName,
             _controller.Version.ToString());
-        _engine.Start(this);
-        _options.Ready?.Invoke();
-        _loop.Run();
+        try
+        {
+            _engine.Start(this);
+            _options.Ready?.Invoke();
+            _loop.Run();
+        }
+        catch (Exception e)
+        {
+            // Not caught up: what the loop held may be half done. The process ends, the others see it as lost, and the
+            // balancer ends with it (BUOY_PARENT_DEATH).
+            Log.Fatal(_log, $"a fault ended the daemon: {e}");
+            return Faulted;
+        }
+
         Log.Stopped(_log);
         return _status;
     }

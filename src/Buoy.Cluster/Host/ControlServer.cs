@@ -26,6 +26,7 @@ public sealed class ControlServer : IDisposable
     private readonly HashSet<Client> _clients = [];
     private readonly byte[] _scratch = new byte[ReadSize];
     private long _lastRequest;
+    private long _heard;
 
     private sealed class Client(Socket socket)
     {
@@ -36,6 +37,9 @@ public sealed class ControlServer : IDisposable
         public byte[] Out { get; set; } = [];
         public int Sent { get; set; }
         public long? Request { get; set; }
+
+        /// <summary>Rises with each client that is heard of.</summary>
+        public long Heard { get; set; }
         public bool Ended { get; set; }
     }
 
@@ -123,6 +127,13 @@ public sealed class ControlServer : IDisposable
                 return;
             }
 
+            // Who hangs without asking anything must not shut out those who ask: the one silent for longest goes.
+            if (_clients.Count >= MaxClients
+                && _clients.Where(c => c.Request is null).MinBy(c => c.Heard) is { } silent)
+            {
+                Close(silent, $"silent for longest while {MaxClients} are connected");
+            }
+
             if (_clients.Count >= MaxClients)
             {
                 _onProblem($"{MaxClients} clients are connected already: one more is refused");
@@ -131,7 +142,7 @@ public sealed class ControlServer : IDisposable
             }
 
             s.Blocking = false;
-            var c = new Client(s);
+            var c = new Client(s) { Heard = ++_heard };
             _clients.Add(c);
             _loop.Add(c.Fd, PollEvents.Readable, e => OnReady(c, e));
         }
@@ -185,6 +196,7 @@ public sealed class ControlServer : IDisposable
             c.In = larger;
         }
 
+        c.Heard = ++_heard;
         _scratch.AsSpan(0, n).CopyTo(c.In.AsSpan(c.Have));
         c.Have += n;
         if (c.Request is null && c.Sent == c.Out.Length)
