@@ -66,6 +66,9 @@ internal sealed class Resource(string id, string xmlId, ResourceKind kind, Resou
     public bool Unique { get; init; }
     public bool Ordered { get; init; } = true;
     public bool Collocated { get; init; } = true;
+
+    /// <summary>Tickets without which it cannot be promoted.</summary>
+    public List<Ticket> PromotionTickets { get; } = [];
     public bool AllowMigrate { get; set; }
     public bool AllowUnhealthy { get; init; }
     public Requirement Requires { get; init; }

@@ -57,10 +57,8 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             PlannedAction done = DoneEvent(first, then);
             if (done != first)
             {
-                OrderKinds kinds = relation.Kinds;
                 Move(relation, done);
                 first = done;
-                _ = kinds;
             }
 
             (bool f, bool t) = Apply(first, then, relation.Kinds, StateOf(first, then.Node));
