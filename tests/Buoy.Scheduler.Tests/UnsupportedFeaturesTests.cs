@@ -14,7 +14,6 @@ public sealed class UnsupportedFeaturesTests
         ["bug-5025-3"] = "as bug-5025-1",
         ["cloned-group-stop"] = "two of a group's stops show another reason",
         ["failcount"] = "expired fail counts of removed instances are cleared under another name",
-        ["inc6"] = "an instance that is active on two nodes is printed with one",
     };
 
     [Fact]

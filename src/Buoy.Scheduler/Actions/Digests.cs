@@ -49,6 +49,8 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
         }
     }
 
+    private readonly FailCounts _failCounts = new(cluster);
+
     private static bool AgentChanged(History history)
     {
         Resource leaf = history.Resource;
@@ -123,6 +125,12 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
 
         Resource leaf = history.Resource;
         Node node = history.Node;
+        if (_failCounts.Get(leaf, node, effective: true).Count > 0)
+        {
+            PlannedAction clear = actions.ClearFailCount(leaf, node, "action definition changed");
+            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(clear), OrderKinds.Sequence);
+        }
+
         switch (verdict)
         {
             case DigestVerdict.Reschedule:

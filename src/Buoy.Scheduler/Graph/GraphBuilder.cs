@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Buoy.Scheduler;
 
 /// <summary>Chooses what enters the graph and which inputs it waits for (SCHEDULER 5.6, 6.4, 6.5).</summary>
-internal sealed class GraphBuilder(Cluster cluster)
+internal sealed class GraphBuilder(Cluster cluster, Notifications notifications)
 {
     private readonly List<Synapse> _synapses = [];
 
@@ -27,6 +27,7 @@ internal sealed class GraphBuilder(Cluster cluster)
         switch (resource.Kind)
         {
             case ResourceKind.Clone:
+                notifications.Complete(resource);
                 foreach (Resource instance in resource.Children)
                 {
                     AddResource(instance);
@@ -169,10 +170,10 @@ internal static class GraphActions
         ActionKind kind = action.Pseudo ? ActionKind.Pseudo : cluster0 ? ActionKind.Cluster : ActionKind.Resource;
         string key = action.Key;
         string? internalKey = null;
-        if (resource?.HistoryId is { } history && action.Task is not ("notify" or "notified"))
+        if (resource?.HistoryId is { } history)
         {
             internalKey = key;
-            key = string.Create(CultureInfo.InvariantCulture, $"{history}_{action.PlannedTask}_{action.IntervalMs}");
+            key = history + key[resource.Id.Length..];
         }
 
         bool named = kind != ActionKind.Pseudo || action.IsFencing;

@@ -115,6 +115,11 @@ internal sealed class Resource(string id, string xmlId, ResourceKind kind, Resou
     // Actions, in the order of creation
     public List<PlannedAction> Actions { get; } = [];
 
+    /// <summary>Of a notifying clone: the events around its tasks.</summary>
+    public List<NotifyEvents> Notifications { get; } = [];
+
+    public NotifyEvents? Notified(string task) => Notifications.Find(n => n.Task == task);
+
     public bool IsLeaf => Kind == ResourceKind.Leaf;
     public bool IsFenceDevice => Class == "stonith";
     public Resource Top

@@ -139,7 +139,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             return first;
         }
 
-        return ActionFactory.Find(collection, done, null) ?? first;
+        return collection.Notified(first.Task)?.ConfirmedPost ?? ActionFactory.Find(collection, done, null) ?? first;
     }
 
     private static void Move(Relation relation, PlannedAction to)
@@ -230,7 +230,8 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         PlannedAction first, PlannedAction then, Resource clone, OrderKinds kinds)
     {
         Resource other = first.Resource!;
-        bool current = first.Task is "stopped" or "demoted" or "stop" or "demote";
+        string happened = first.Confirms ?? first.Task;
+        bool current = happened is "stopped" or "demoted" or "stop" or "demote";
         bool f = false, t = false;
         foreach (Resource instance in clone.Children)
         {
@@ -257,7 +258,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
                 continue;
             }
 
-            string firstTask = PartTask(first.Task), thenTask = PartTask(then.Task);
+            string firstTask = PartTask(happened), thenTask = PartTask(then.Task);
             PlannedAction? a = ActionFactory.Find(partner, firstTask, node, 0, exact: false)
                 ?? ActionFactory.Find(partner, firstTask, null, 0, exact: false);
             PlannedAction? b = ActionFactory.Find(instance, thenTask, node, 0, exact: false)
@@ -538,12 +539,18 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
 
     private static ActionState StateOfClone(PlannedAction action, Resource clone, Node? node)
     {
+        if (action.Task is "notify" or "notified" && action.Confirms is null)
+        {
+            return new ActionState(action.Optional, action.Runnable);
+        }
+
         bool optional = true, runnable = false;
-        string task = PartTask(action.Task);
+        string happened = action.Confirms ?? action.Task;
+        string task = PartTask(happened);
         foreach (Resource instance in clone.Children)
         {
             Node? here = instance.IsLeaf ? node : null;
-            string partTask = instance.IsLeaf ? task : action.Task;
+            string partTask = instance.IsLeaf ? task : happened;
             if (ActionFactory.Find(instance, partTask, here, 0, exact: false) is not { } part)
             {
                 continue;
