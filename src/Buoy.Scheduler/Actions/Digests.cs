@@ -125,12 +125,6 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
 
         Resource leaf = history.Resource;
         Node node = history.Node;
-        if (_failCounts.Get(leaf, node, effective: true).Count > 0)
-        {
-            PlannedAction clear = actions.ClearFailCount(leaf, node, "action definition changed");
-            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(clear), OrderKinds.Sequence);
-        }
-
         switch (verdict)
         {
             case DigestVerdict.Reschedule:
@@ -145,6 +139,12 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
                 PlannedAction required = actions.Plan(leaf, task, node, optional: false, entry.IntervalMs);
                 required.GiveReason("resource definition change");
                 break;
+        }
+
+        if (_failCounts.Get(leaf, node, effective: true).Count > 0)
+        {
+            PlannedAction clear = actions.ClearFailCount(leaf, node, "action definition changed");
+            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(clear), OrderKinds.Sequence);
         }
     }
 

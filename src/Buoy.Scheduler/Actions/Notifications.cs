@@ -34,7 +34,7 @@ internal sealed class Notifications(Cluster cluster, ActionFactory actions, Orde
         var events = new NotifyEvents(
             action.Task, Event("pre", action.Task, action, 0), Event("confirmed-pre", action.Task, action, 0),
             Event("post", done.Task, done, Score.Infinity), Event("confirmed-post", done.Task, done, Score.Infinity));
-        events.ConfirmedPost.Confirms = done.Task;
+        events.Post.Confirms = events.ConfirmedPost.Confirms = done.Task;
         clone.Notifications.Add(events);
         orders.Relate(events.Pre, events.ConfirmedPre, OrderKinds.Sequence);
         orders.Relate(events.ConfirmedPre, action, OrderKinds.Sequence);
@@ -112,7 +112,8 @@ internal sealed class Notifications(Cluster cluster, ActionFactory actions, Orde
             return;
         }
 
-        if (!events.ConfirmedPost.Optional)
+        bool starting = Required(leaf, "start"), stopping = Required(leaf, "stop");
+        if (!events.ConfirmedPost.Optional && !(events.Task == "stop" && starting))
         {
             foreach (PlannedAction recurring in leaf.Actions.Where(a => a.IntervalMs > 0 && a.Task != "cancel").ToArray())
             {
@@ -120,7 +121,6 @@ internal sealed class Notifications(Cluster cluster, ActionFactory actions, Orde
             }
         }
 
-        bool starting = Required(leaf, "start"), stopping = Required(leaf, "stop");
         if (events.Task is "stop" or "demote")
         {
             foreach (Node node in leaf.ActiveOn)
@@ -143,7 +143,7 @@ internal sealed class Notifications(Cluster cluster, ActionFactory actions, Orde
 
         if (leaf.Assigned is { } at)
         {
-            if (!starting)
+            if (!starting || events.Task == "promote")
             {
                 Operation(leaf, at, events.Task, events.Pre, events.ConfirmedPre);
             }

@@ -166,8 +166,8 @@ internal static class GraphActions
     public static GraphAction Describe(Cluster cluster, PlannedAction action)
     {
         Resource? resource = action.Resource;
-        bool cluster0 = action.IsFencing || action.ByCluster || action.Task is "do_shutdown" or "lrm_delete" or "clear_failcount";
-        ActionKind kind = action.Pseudo ? ActionKind.Pseudo : cluster0 ? ActionKind.Cluster : ActionKind.Resource;
+        bool byCluster = action.IsFencing || action.ByCluster || action.Task is "do_shutdown" or "lrm_delete" or "clear_failcount";
+        ActionKind kind = action.Pseudo ? ActionKind.Pseudo : byCluster ? ActionKind.Cluster : ActionKind.Resource;
         string key = action.Key;
         string? internalKey = null;
         if (resource?.HistoryId is { } history)
@@ -188,7 +188,7 @@ internal static class GraphActions
             Node = named ? action.Node?.Name : null,
             NodeId = named ? action.Node?.Id : null,
             Resource = resource is null || kind == ActionKind.Pseudo ? null : Identity(resource),
-            DisplayName = resource is null ? null : DisplayName(cluster, resource),
+            DisplayName = resource is null ? null : byCluster ? Identity(resource).Id : DisplayName(cluster, resource),
             TargetRc = action.ExpectedRc ?? 0,
             TimeoutMs = (int)Math.Min(int.MaxValue, Values.Number(action.Meta.GetValueOrDefault("timeout")) ?? OperationTable.DefaultTimeoutMs),
             Attributes = Attributes(action, kind),

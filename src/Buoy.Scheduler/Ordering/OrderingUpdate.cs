@@ -155,27 +155,14 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         if (then.Resource is { Kind: ResourceKind.Group } group)
         {
             (bool f, bool t) = ApplyToOne(first, then, kinds, state);
-            var changed = new List<PlannedAction>();
-            string task = PartTask(then.Task);
             foreach (Resource member in group.Children)
             {
-                if (ActionFactory.Find(member, task, then.Node, 0, exact: false) is { } action && action != first
-                    && first.Resource?.HasAncestor(group) != true && first.Resource != group)
+                if (ActionFactory.Find(member, then.Task, then.Node, 0, exact: false) is { } action && action != first)
                 {
                     (bool f2, bool t2) = ApplyToOne(first, action, kinds, state);
                     f |= f2;
                     t |= t2;
-                    if (t2)
-                    {
-                        changed.Add(action);
-                    }
                 }
-            }
-
-            // Only once all members know the cause themselves may one pass the change on to the next.
-            foreach (PlannedAction action in changed)
-            {
-                AfterChange(action);
             }
 
             return (f, t);
@@ -405,7 +392,14 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             Unrun(then, first);
         }
 
-        return (!f.Equals(new ActionFlags(first)), !t.Equals(new ActionFlags(then)));
+        bool thenChanged = !t.Equals(new ActionFlags(then));
+        if (thenChanged && then.Resource?.Parent is not null)
+        {
+            // A part's own stop and start must agree before the next part hears of it.
+            Update(then);
+        }
+
+        return (!f.Equals(new ActionFlags(first)), thenChanged);
     }
 
     private readonly record struct ActionFlags(bool Optional, bool Runnable, bool Pseudo, bool Migratable, bool Shown)
