@@ -19,7 +19,7 @@ public static class CrmSimulate
         Action<string> write)
     {
         string? file = null, time = null, graph = null, dot = null, save = null;
-        bool live = false, simulate = false, scores = false, quiet = false;
+        bool live = false, run = false, simulate = false, scores = false, quiet = false, verbose = false, capacity = false;
         for (int i = 0; i < args.Count; i++)
         {
             string argument = args[i];
@@ -29,9 +29,12 @@ public static class CrmSimulate
                 foreach (char c in argument.AsSpan(1))
                 {
                     live |= c == 'L';
+                    run |= c == 'R';
                     simulate |= c == 'S';
                     scores |= c == 's';
                     quiet |= c == 'Q';
+                    verbose |= c == 'V';
+                    capacity |= c == 'U';
                 }
 
                 continue;
@@ -61,7 +64,14 @@ public static class CrmSimulate
                 case "-S" or "--simulate":
                     simulate = true;
                     break;
-                case "-R" or "--run" or "-V":
+                case "-R" or "--run":
+                    run = true;
+                    break;
+                case "-V" or "--verbose":
+                    verbose = true;
+                    break;
+                case "-U" or "--show-utilization":
+                    capacity = true;
                     break;
                 case "-s" or "--show-scores":
                     scores = true;
@@ -99,8 +109,20 @@ public static class CrmSimulate
             return 65;
         }
 
-        SimulateReport report = SimulateReport.Create(cib, set ?? now, simulate, time, scores && !quiet);
-        write(quiet ? scores ? report.Scores : "" : report.Text);
+        var parts = new SimulateParts
+        {
+            Summary = run || simulate,
+            Simulate = simulate,
+            Scores = scores && !quiet,
+            Utilization = capacity && !quiet,
+        };
+        SimulateReport report = SimulateReport.Create(cib, set ?? now, parts, time);
+        write(quiet ? (scores ? report.Scores : "") + (capacity ? report.Utilization : "") : report.Text);
+        if (verbose)
+        {
+            write(string.Concat(report.Transition.Problems.Select(p => $"{p}\n")));
+        }
+
         if (graph is not null)
         {
             writeFile(graph, GraphXml.Write(report.Transition));

@@ -37,14 +37,21 @@ public static class Explain
         }
         else if (current == next)
         {
-            text.Append($" runs on {next.Name}{role}");
+            text.Append($" stays on {next.Name}{role}");
         }
         else
         {
             text.Append($" moves from {current.Name} to {next.Name}{role}");
         }
 
-        text.Append(": ").Append(string.Join(", ", Scores(cluster, leaf, next)));
+        text.Append(": ");
+        foreach (Colocation c in ColocationLists.With(leaf).Where(c => c.Score >= Score.Infinity && c.Primary.IsLeaf))
+        {
+            text.Append($"it must be with {c.Primary.DisplayId}, which ")
+                .Append(c.Primary.Assigned is { } at ? $"is to be on {at.Name}; " : "is to be nowhere; ");
+        }
+
+        text.Append(string.Join(", ", Scores(cluster, leaf, next)));
         foreach (PlannedAction action in leaf.Actions.Where(a => a is { Optional: false, Reason: not null }))
         {
             text.Append($"; {action.Task} because of {action.Reason}");
@@ -69,9 +76,8 @@ public static class Explain
             string score = lines[node.Name].Select(l => l.Score).LastOrDefault()
                 ?? (leaf.Scores[node] is int s ? Score.Format(s) : "none");
             List<string> parts = Parts(leaf, node);
-            string where = first && node == next ? "there" : $"on {node.Name}";
             string why = parts.Count == 0 ? "" : $" ({string.Join(", ", parts)})";
-            yield return first ? $"score {score} {where}{why}" : $"{score} {where}{why}";
+            yield return $"{(first ? "its score on " : "on ")}{node.Name} is {score}{why}";
             first = false;
         }
     }
@@ -92,8 +98,11 @@ public static class Explain
         }
 
         parts.AddRange(ColocationLists.With(leaf)
-            .Where(c => c.Primary.IsLeaf && c.Primary.Assigned is { } at && (c.Score >= Score.Infinity ? at != node : at == node))
-            .Select(c => $"colocation {Score.Format(c.Score)} with {c.Primary.Id}"));
+            .Where(c => c.Score < Score.Infinity && c.Primary.IsLeaf && c.Primary.Assigned == node)
+            .Select(c => $"{Score.Format(c.Score)} for being with {c.Primary.DisplayId}"));
+        parts.AddRange(ColocationLists.WithThis(leaf)
+            .Where(c => c.Score > 0 && c.HasInfluence(c.Dependent) && c.Dependent.CurrentNode == node && !c.Dependent.InGroup)
+            .Select(c => $"{c.Dependent.DisplayId}, which goes with it, is there"));
         if (leaf.MaskedProbes.TryGetValue(node, out int rc))
         {
             parts.Add(StatusText.RcText(rc).ToLowerInvariant());

@@ -121,7 +121,7 @@ internal sealed class Run
         new OrderingUpdate(cluster, _orders).Run();
 
         // 13. graph
-        _synapses = new GraphBuilder(cluster).Build();
+        _synapses = new GraphBuilder(cluster, new Notifications(cluster, _actions, _orders)).Build();
     }
 
     public Transition ToTransition() => new()

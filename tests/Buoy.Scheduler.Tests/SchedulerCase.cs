@@ -22,7 +22,7 @@ internal sealed partial record SchedulerCase(string Name, string Folder)
         DateTimeOffset now = time is null
             ? DefaultNow
             : CrmSimulate.ParseTime(time) ?? throw new InvalidOperationException($"cannot read the time {time}");
-        SimulateReport report = SimulateReport.Create(cib, now, simulate: true, time);
+        SimulateReport report = SimulateReport.Create(cib, now, setTime: time);
         text = report.Text;
         var differences = new List<string>();
         Compare("summary", Squeeze(Read("summary")), Squeeze(report.Text), differences);
@@ -39,13 +39,14 @@ internal sealed partial record SchedulerCase(string Name, string Folder)
         XElement cib = XElement.Load(Path.Combine(Folder, "xml", Name + ".xml"));
         string? time = Arguments();
         SimulateReport report = SimulateReport.Create(
-            cib, time is null ? DefaultNow : CrmSimulate.ParseTime(time) ?? DefaultNow, simulate: false, time);
+            cib, time is null ? DefaultNow : CrmSimulate.ParseTime(time) ?? DefaultNow, setTime: time);
         string path = Path.Combine(Folder, "scores", Name + ".scores");
         var differences = new List<string>();
         if (File.Exists(path))
         {
-            static List<string> Lines(string t) =>
-                [.. t.Split('\n').Where(l => l.Contains("score")).Select(l => l[(l.IndexOf(": ", StringComparison.Ordinal) is var i && l.StartsWith("pcmk__") ? i + 2 : 0)..].Trim())];
+            static string Line(string l) =>
+                (l.StartsWith("pcmk__") ? l[(l.IndexOf(": ", StringComparison.Ordinal) + 2)..] : l).Trim();
+            static List<string> Lines(string t) => [.. t.Split('\n').Where(l => l.Contains("score")).Select(Line)];
             CompareSets("score", Lines(File.ReadAllText(path)), Lines(report.Scores), differences);
         }
 
@@ -76,8 +77,11 @@ internal sealed partial record SchedulerCase(string Name, string Folder)
         return (nodes, [.. edges.Distinct()]);
     }
 
-    private static string Key(XElement e) =>
-        $"{e.Name} {(string?)e.Attribute("operation_key") ?? $"{e.Attribute("operation")}:{e.Attribute("id")}"} {(string?)e.Attribute("on_node")}";
+    private static string Key(XElement e)
+    {
+        string key = (string?)e.Attribute("operation_key") ?? $"{e.Attribute("operation")}:{e.Attribute("id")}";
+        return $"{e.Name} {key} {(string?)e.Attribute("on_node")}";
+    }
 
     private static void CompareSets(string what, List<string> expected, List<string> got, List<string> differences)
     {

@@ -62,6 +62,10 @@ internal sealed class ActionFactory(Cluster cluster)
         return action;
     }
 
+    /// <summary>A notification: an event of a clone, or a leaf's operation on a node; the key tells them apart.</summary>
+    public PlannedAction PlanNotify(Resource resource, string task, string key, Node? node) =>
+        Create(resource, task, key, 0, node);
+
     /// <summary>An action that belongs to no resource and exists once (pseudo gates, fencing, shutdown).</summary>
     public PlannedAction Single(string task, string key, Node? node, bool optional)
     {

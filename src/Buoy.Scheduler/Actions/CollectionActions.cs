@@ -3,6 +3,7 @@ namespace Buoy.Scheduler;
 /// <summary>Actions of groups and clones: their parts', then their own events (SCHEDULER 4.6).</summary>
 internal sealed class CollectionActions(Cluster cluster, ActionFactory actions, OrderBook orders)
 {
+    private readonly Notifications _notifications = new(cluster, actions, orders);
     private readonly LeafActions _leafs = new(cluster, actions, orders);
 
     public void CreateAll()
@@ -62,18 +63,28 @@ internal sealed class CollectionActions(Cluster cluster, ActionFactory actions, 
             demoting |= leaf.Actions.Any(a => a is { Task: "demote", Optional: false, Runnable: true });
         }
 
-        Pseudo(clone, "start", !starting, true, 0);
-        Pseudo(clone, "running", !starting, active || starting, Score.Infinity);
-        PlannedAction stop = Pseudo(clone, "stop", !stopping, true, 0);
-        Pseudo(clone, "stopped", !stopping, true, Score.Infinity);
+        AddTask(clone, "start", "running", starting, active || starting);
+        PlannedAction stop = AddTask(clone, "stop", "stopped", stopping, true);
         stop.Migratable = !restarting;
         if (clone.Clone!.Promotable)
         {
-            Pseudo(clone, "promote", !promoting, true, 0);
-            Pseudo(clone, "promoted", !promoting, true, Score.Infinity);
-            Pseudo(clone, "demote", !demoting, true, 0);
-            Pseudo(clone, "demoted", !demoting, true, Score.Infinity);
+            AddTask(clone, "promote", "promoted", promoting, true);
+            AddTask(clone, "demote", "demoted", demoting, true);
         }
+
+        _notifications.OrderEvents(clone);
+    }
+
+    private PlannedAction AddTask(Resource clone, string task, string doneTask, bool required, bool doneRunnable)
+    {
+        PlannedAction action = Pseudo(clone, task, !required, true, 0);
+        PlannedAction done = Pseudo(clone, doneTask, !required, doneRunnable, Score.Infinity);
+        if (clone.Clone!.Notify)
+        {
+            _notifications.AddEvents(clone, action, done);
+        }
+
+        return action;
     }
 
     private PlannedAction Pseudo(Resource clone, string task, bool optional, bool runnable, int priority)

@@ -49,6 +49,8 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
         }
     }
 
+    private readonly FailCounts _failCounts = new(cluster);
+
     private static bool AgentChanged(History history)
     {
         Resource leaf = history.Resource;
@@ -137,6 +139,12 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
                 PlannedAction required = actions.Plan(leaf, task, node, optional: false, entry.IntervalMs);
                 required.GiveReason("resource definition change");
                 break;
+        }
+
+        if (_failCounts.Get(leaf, node, effective: true).Count > 0)
+        {
+            PlannedAction clear = actions.ClearFailCount(leaf, node, "action definition changed");
+            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(clear), OrderKinds.Sequence);
         }
     }
 

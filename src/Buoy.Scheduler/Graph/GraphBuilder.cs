@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Buoy.Scheduler;
 
 /// <summary>Chooses what enters the graph and which inputs it waits for (SCHEDULER 5.6, 6.4, 6.5).</summary>
-internal sealed class GraphBuilder(Cluster cluster)
+internal sealed class GraphBuilder(Cluster cluster, Notifications notifications)
 {
     private readonly List<Synapse> _synapses = [];
 
@@ -27,6 +27,7 @@ internal sealed class GraphBuilder(Cluster cluster)
         switch (resource.Kind)
         {
             case ResourceKind.Clone:
+                notifications.Complete(resource);
                 foreach (Resource instance in resource.Children)
                 {
                     AddResource(instance);
@@ -165,14 +166,14 @@ internal static class GraphActions
     public static GraphAction Describe(Cluster cluster, PlannedAction action)
     {
         Resource? resource = action.Resource;
-        bool cluster0 = action.IsFencing || action.ByCluster || action.Task is "do_shutdown" or "lrm_delete" or "clear_failcount";
-        ActionKind kind = action.Pseudo ? ActionKind.Pseudo : cluster0 ? ActionKind.Cluster : ActionKind.Resource;
+        bool byCluster = action.IsFencing || action.ByCluster || action.Task is "do_shutdown" or "lrm_delete" or "clear_failcount";
+        ActionKind kind = action.Pseudo ? ActionKind.Pseudo : byCluster ? ActionKind.Cluster : ActionKind.Resource;
         string key = action.Key;
         string? internalKey = null;
-        if (resource?.HistoryId is { } history && action.Task is not ("notify" or "notified"))
+        if (resource?.HistoryId is { } history)
         {
             internalKey = key;
-            key = string.Create(CultureInfo.InvariantCulture, $"{history}_{action.PlannedTask}_{action.IntervalMs}");
+            key = history + key[resource.Id.Length..];
         }
 
         bool named = kind != ActionKind.Pseudo || action.IsFencing;
@@ -187,7 +188,7 @@ internal static class GraphActions
             Node = named ? action.Node?.Name : null,
             NodeId = named ? action.Node?.Id : null,
             Resource = resource is null || kind == ActionKind.Pseudo ? null : Identity(resource),
-            DisplayName = resource is null ? null : DisplayName(cluster, resource),
+            DisplayName = resource is null ? null : byCluster ? Identity(resource).Id : DisplayName(cluster, resource),
             TargetRc = action.ExpectedRc ?? 0,
             TimeoutMs = (int)Math.Min(int.MaxValue, Values.Number(action.Meta.GetValueOrDefault("timeout")) ?? OperationTable.DefaultTimeoutMs),
             Attributes = Attributes(action, kind),

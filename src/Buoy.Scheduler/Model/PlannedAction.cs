@@ -44,6 +44,9 @@ internal sealed class PlannedAction(int id, Resource? resource, string task, str
 
     public bool IsFencing => Task == "stonith";
 
+    /// <summary>The closing event that this notification confirms to others ("running", ...).</summary>
+    public string? Confirms { get; set; }
+
     /// <summary>How reasons call it.</summary>
     public string Name => Resource is null ? Task == "stonith" ? "stonith" : Task : $"{Resource.Id} {Task}";
 

@@ -66,6 +66,9 @@ internal sealed class Resource(string id, string xmlId, ResourceKind kind, Resou
     public bool Unique { get; init; }
     public bool Ordered { get; init; } = true;
     public bool Collocated { get; init; } = true;
+
+    /// <summary>Tickets without which it cannot be promoted.</summary>
+    public List<Ticket> PromotionTickets { get; } = [];
     public bool AllowMigrate { get; set; }
     public bool AllowUnhealthy { get; init; }
     public Requirement Requires { get; init; }
@@ -111,6 +114,11 @@ internal sealed class Resource(string id, string xmlId, ResourceKind kind, Resou
 
     // Actions, in the order of creation
     public List<PlannedAction> Actions { get; } = [];
+
+    /// <summary>Of a notifying clone: the events around its tasks.</summary>
+    public List<NotifyEvents> Notifications { get; } = [];
+
+    public NotifyEvents? Notified(string task) => Notifications.Find(n => n.Task == task);
 
     public bool IsLeaf => Kind == ResourceKind.Leaf;
     public bool IsFenceDevice => Class == "stonith";

@@ -57,10 +57,8 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             PlannedAction done = DoneEvent(first, then);
             if (done != first)
             {
-                OrderKinds kinds = relation.Kinds;
                 Move(relation, done);
                 first = done;
-                _ = kinds;
             }
 
             (bool f, bool t) = Apply(first, then, relation.Kinds, StateOf(first, then.Node));
@@ -141,7 +139,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             return first;
         }
 
-        return ActionFactory.Find(collection, done, null) ?? first;
+        return collection.Notified(first.Task)?.ConfirmedPost ?? ActionFactory.Find(collection, done, null) ?? first;
     }
 
     private static void Move(Relation relation, PlannedAction to)
@@ -157,27 +155,14 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         if (then.Resource is { Kind: ResourceKind.Group } group)
         {
             (bool f, bool t) = ApplyToOne(first, then, kinds, state);
-            var changed = new List<PlannedAction>();
-            string task = PartTask(then.Task);
             foreach (Resource member in group.Children)
             {
-                if (ActionFactory.Find(member, task, then.Node, 0, exact: false) is { } action && action != first
-                    && first.Resource?.HasAncestor(group) != true && first.Resource != group)
+                if (ActionFactory.Find(member, then.Task, then.Node, 0, exact: false) is { } action && action != first)
                 {
                     (bool f2, bool t2) = ApplyToOne(first, action, kinds, state);
                     f |= f2;
                     t |= t2;
-                    if (t2)
-                    {
-                        changed.Add(action);
-                    }
                 }
-            }
-
-            // Only once all members know the cause themselves may one pass the change on to the next.
-            foreach (PlannedAction action in changed)
-            {
-                AfterChange(action);
             }
 
             return (f, t);
@@ -232,7 +217,8 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         PlannedAction first, PlannedAction then, Resource clone, OrderKinds kinds)
     {
         Resource other = first.Resource!;
-        bool current = first.Task is "stopped" or "demoted" or "stop" or "demote";
+        string happened = first.Confirms ?? first.Task;
+        bool current = happened is "stopped" or "demoted" or "stop" or "demote";
         bool f = false, t = false;
         foreach (Resource instance in clone.Children)
         {
@@ -259,7 +245,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
                 continue;
             }
 
-            string firstTask = PartTask(first.Task), thenTask = PartTask(then.Task);
+            string firstTask = PartTask(happened), thenTask = PartTask(then.Task);
             PlannedAction? a = ActionFactory.Find(partner, firstTask, node, 0, exact: false)
                 ?? ActionFactory.Find(partner, firstTask, null, 0, exact: false);
             PlannedAction? b = ActionFactory.Find(instance, thenTask, node, 0, exact: false)
@@ -406,7 +392,14 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
             Unrun(then, first);
         }
 
-        return (!f.Equals(new ActionFlags(first)), !t.Equals(new ActionFlags(then)));
+        bool thenChanged = !t.Equals(new ActionFlags(then));
+        if (thenChanged && then.Resource?.Parent is not null)
+        {
+            // A part's own stop and start must agree before the next part hears of it.
+            Update(then);
+        }
+
+        return (!f.Equals(new ActionFlags(first)), thenChanged);
     }
 
     private readonly record struct ActionFlags(bool Optional, bool Runnable, bool Pseudo, bool Migratable, bool Shown)
@@ -540,12 +533,18 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
 
     private static ActionState StateOfClone(PlannedAction action, Resource clone, Node? node)
     {
+        if (action.Task is "notify" or "notified" && action.Confirms is null)
+        {
+            return new ActionState(action.Optional, action.Runnable);
+        }
+
         bool optional = true, runnable = false;
-        string task = PartTask(action.Task);
+        string happened = action.Confirms ?? action.Task;
+        string task = PartTask(happened);
         foreach (Resource instance in clone.Children)
         {
             Node? here = instance.IsLeaf ? node : null;
-            string partTask = instance.IsLeaf ? task : action.Task;
+            string partTask = instance.IsLeaf ? task : happened;
             if (ActionFactory.Find(instance, partTask, here, 0, exact: false) is not { } part)
             {
                 continue;

@@ -4,11 +4,30 @@ using System.Xml.Linq;
 
 namespace Buoy.Scheduler;
 
+/// <summary>The parts of a report beside the status before.</summary>
+public sealed record SimulateParts
+{
+    /// <summary>Status, summary, execution and the status after it (<c>-S</c>).</summary>
+    public static readonly SimulateParts All = new() { Summary = true, Simulate = true };
+
+    /// <summary>What would be done (<c>-R</c>).</summary>
+    public bool Summary { get; init; }
+
+    /// <summary>Execute the transition and show the result (<c>-S</c>).</summary>
+    public bool Simulate { get; init; }
+
+    /// <summary>The scores (<c>-s</c>).</summary>
+    public bool Scores { get; init; }
+
+    /// <summary>Capacities of the nodes before and after the assignment (<c>-U</c>).</summary>
+    public bool Utilization { get; init; }
+}
+
 /// <summary>What crm_simulate prints for one CIB (SCHEDULER 6.1).</summary>
 public sealed class SimulateReport
 {
-    private SimulateReport(Transition transition, string text, string scores, XElement after) =>
-        (Transition, Text, Scores, CibAfter) = (transition, text, scores, after);
+    private SimulateReport(Transition transition, string text, string scores, string utilization, XElement after) =>
+        (Transition, Text, Scores, Utilization, CibAfter) = (transition, text, scores, utilization, after);
 
     public Transition Transition { get; }
 
@@ -18,18 +37,21 @@ public sealed class SimulateReport
     /// <summary>The score lines of <c>-s</c>.</summary>
     public string Scores { get; }
 
+    /// <summary>The capacity lines of <c>-U</c>.</summary>
+    public string Utilization { get; }
+
     /// <summary>The CIB after the simulated execution.</summary>
     public XElement CibAfter { get; }
 
     /// <summary>Runs the scheduler and, if asked, its transition.</summary>
     /// <param name="cib">The input; only read.</param>
     /// <param name="now">The time, unless the CIB has an execution-date and <paramref name="setTime"/> is null.</param>
-    /// <param name="simulate">Execute the transition and show the result.</param>
+    /// <param name="parts">What the report holds; null = what <c>-S</c> prints.</param>
     /// <param name="setTime">The text of an explicit time, as the user gave it.</param>
-    /// <param name="scores">Print scores within the report.</param>
     public static SimulateReport Create(
-        XElement cib, DateTimeOffset now, bool simulate = true, string? setTime = null, bool scores = false)
+        XElement cib, DateTimeOffset now, SimulateParts? parts = null, string? setTime = null)
     {
+        parts ??= SimulateParts.All;
         var text = new StringBuilder();
         string? timeLine = null;
         if (setTime is not null)
@@ -39,12 +61,14 @@ public sealed class SimulateReport
         else if (Values.Epoch((string?)cib.Attribute("execution-date")) is { } date)
         {
             now = date;
-            timeLine = $"Using the original execution date of: {date.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture)}Z";
+            string written = date.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+            timeLine = $"Using the original execution date of: {written}Z";
         }
 
         if ((string?)cib.Attribute("validate-with") == "none")
         {
-            text.Append("Schema validation of configuration is disabled (support for validate-with set to \"none\" is deprecated and will be removed in a future release)\n");
+            text.Append("Schema validation of configuration is disabled (support for validate-with set to \"none\" is "
+                + "deprecated and will be removed in a future release)\n");
         }
 
         if (timeLine is not null)
@@ -58,23 +82,24 @@ public sealed class SimulateReport
         run.Decide();
         Transition transition = run.ToTransition();
         string scoreText = ScoreText(transition);
-        if (scores)
+        string utilization = UtilizationText(run.Cluster);
+        if (parts.Scores)
         {
-            text.Append("\nAssignment Scores:\n");
-            foreach (string line in scoreText.Split('\n', StringSplitOptions.RemoveEmptyEntries))
-            {
-                text.Append("  * ").Append(line).Append('\n');
-            }
+            Section(text, "Assignment Scores:", scoreText.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         }
 
-        text.Append("\nTransition Summary:\n");
-        foreach (string line in transition.Summary)
+        if (parts.Utilization)
         {
-            text.Append("  * ").Append(line).Append('\n');
+            Section(text, "Utilization Information:", utilization.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+
+        if (parts.Summary)
+        {
+            Section(text, "Transition Summary:", transition.Summary);
         }
 
         XElement after = cib;
-        if (simulate)
+        if (parts.Simulate)
         {
             (after, IReadOnlyList<string> lines) = Simulation.Execute(cib, transition, now);
             text.Append("\nExecuting Cluster Transition:\n");
@@ -92,7 +117,7 @@ public sealed class SimulateReport
             StatusBlocks(text, Revised(after, now), "Revised Cluster Status:");
         }
 
-        return new SimulateReport(transition, text.ToString(), scoreText, after);
+        return new SimulateReport(transition, text.ToString(), scoreText, utilization, after);
     }
 
     /// <summary>The state afterwards; what was under way before has ended.</summary>
@@ -114,14 +139,44 @@ public sealed class SimulateReport
             ? $"{s.Resource} promotion score {(s.Node.Length == 0 ? "(inactive)" : $"on {s.Node}")}: {s.Score}\n"
             : $"{s.Function}: {s.Resource} allocation score on {s.Node}: {s.Score}\n"));
 
+    private static void Section(StringBuilder text, string title, IEnumerable<string> lines)
+    {
+        text.Append('\n').Append(title).Append('\n');
+        foreach (string line in lines)
+        {
+            text.Append("  * ").Append(line).Append('\n');
+        }
+    }
+
+    private static string UtilizationText(Cluster cluster)
+    {
+        var text = new StringBuilder();
+        foreach ((string word, bool rest) in ((string, bool)[])[("Original", false), ("Remaining", true)])
+        {
+            foreach (Node node in cluster.Nodes)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{word}: {node.Name} capacity:");
+                foreach ((string name, int capacity) in node.Capacity.OrderBy(p => p.Key, StringComparer.Ordinal))
+                {
+                    int used = rest
+                        ? cluster.AllLeafs().Where(l => l.Assigned == node).Sum(l => l.Utilization.GetValueOrDefault(name))
+                        : 0;
+                    text.Append(CultureInfo.InvariantCulture, $" {name}={capacity - used}");
+                }
+
+                text.Append('\n');
+            }
+        }
+
+        return text.ToString();
+    }
+
     private static void Status(StringBuilder text, Cluster cluster, string title)
     {
-        bool head = false;
         if (cluster.Options.MaintenanceMode)
         {
             text.Append("\n              *** Resource management is DISABLED ***\n"
                 + "  The cluster will not attempt to start, stop or recover services\n\n");
-            head = true;
         }
 
         if (cluster.DisabledCount > 0 || cluster.BlockedCount > 0)
@@ -130,10 +185,8 @@ public sealed class SimulateReport
                 CultureInfo.InvariantCulture,
                 $"{cluster.DisabledCount} of {cluster.InstanceCount} resource instances DISABLED and "
                 + $"{cluster.BlockedCount} BLOCKED from further action due to failure\n\n");
-            head = true;
         }
 
-        _ = head;
         StatusBlocks(text, cluster, title);
     }
 

@@ -114,8 +114,7 @@ public static class Simulation
         XElement resources = Child(lrm, "lrm_resources");
         GraphResource resource = action.Resource!;
         string longId = resource.LongId ?? resource.Id;
-        XElement? history = resources.Elements("lrm_resource").FirstOrDefault(r => (string?)r.Attribute("id") == longId)
-            ?? resources.Elements("lrm_resource").FirstOrDefault(r => (string?)r.Attribute("id") == resource.Id);
+        XElement? history = Only(resources, longId) ?? Only(resources, resource.Id);
         if (history is null)
         {
             history = new XElement(
@@ -159,6 +158,14 @@ public static class Simulation
                 op.SetAttributeValue("migrate_" + end, node);
             }
         }
+    }
+
+    /// <summary>The history of that id; one written twice is as good as none, so a new one is made.</summary>
+    private static XElement? Only(XElement resources, string id)
+    {
+        XElement[] found =
+            [.. resources.Elements("lrm_resource").Where(r => (string?)r.Attribute("id") == id).Take(2)];
+        return found.Length == 1 ? found[0] : null;
     }
 
     private static string DigestOf(GraphAction action) => OperationDigest.All(

@@ -58,6 +58,11 @@ internal sealed class PromotionDecider(
             }
         }
 
+        if (clone.PromotionTickets.Any(t => !t.Granted || t.Standby))
+        {
+            clone.Scores.AddAll(-Score.Infinity);
+        }
+
         foreach (Resource instance in clone.Children)
         {
             if (instance.AssignmentValue < 0)
@@ -84,7 +89,7 @@ internal sealed class PromotionDecider(
         {
             string value = Score.Format(instance.AssignmentValue);
             cluster.Scores.Add(new ScoreLine(
-                "promotion", instance.Leafs().First().InGroup ? instance.Id : instance.Id, NodeOf(instance)?.Name ?? "", value));
+                "promotion", instance.Id, NodeOf(instance)?.Name ?? "", value));
             bool promote = instance.AssignmentValue >= 0
                 && (promoted < clone.Clone!.PromotedMax || !clone.Managed) && MayPromote(clone, instance, placed);
             foreach (Resource leaf in instance.Leafs())

@@ -60,6 +60,11 @@ internal sealed class TicketConstraints(Cluster cluster, Fencing fencing)
                 .Select(cluster.FindForConstraint).OfType<Resource>();
         foreach (Resource resource in resources)
         {
+            if (role == ResourceRole.Promoted)
+            {
+                resource.PromotionTickets.Add(ticket);
+            }
+
             foreach (Resource part in Parts(resource))
             {
                 ApplyTo(ticket, part, role, loss);
