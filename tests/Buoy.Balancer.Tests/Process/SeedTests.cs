@@ -226,7 +226,7 @@ public sealed partial class SeedTests
     private static string Names(string line) => string.Join(',', line.Split(',')[..2]);
 
     /// <summary>A response without what each program frames it with.</summary>
-    private static string WithoutFraming(string response) => Framing().Replace(response, "");
+    private static string WithoutFraming(string response) => Framing().Replace(response, "").TrimEnd();
 
     [GeneratedRegex(@"(?m)^(connection|content-length|transfer-encoding): .*\n?")]
     private static partial Regex Framing();
