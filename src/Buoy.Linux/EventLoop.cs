@@ -32,6 +32,8 @@ public sealed unsafe partial class EventLoop : IDisposable
     private readonly PriorityQueue<LoopTimer, (long Due, long Order)> _timers = new();
     private readonly ConcurrentQueue<Action> _posted = new();
     private long _order;
+    private long _turn;
+    private int _cancelled;
     private volatile bool _stopping;
     private int _wakePending;
 
@@ -40,19 +42,43 @@ public sealed unsafe partial class EventLoop : IDisposable
         public int Fd { get; } = fd;
         public Action<PollEvents> Callback { get; } = callback;
         public bool Removed { get; set; }
+
+        /// <summary>The turn it was added in: what that turn's wait reported of its number was another's.</summary>
+        public long Turn { get; init; }
     }
 
     /// <summary>A pending deadline; <see cref="Cancel"/> makes it never fire. Cancelling twice is allowed.</summary>
     public sealed class LoopTimer
     {
-        internal LoopTimer(Action callback) => Callback = callback;
-        internal Action? Callback { get; set; }
+        private readonly EventLoop _loop;
+        private Action? _callback;
+
+        internal LoopTimer(EventLoop loop, Action callback) => (_loop, _callback) = (loop, callback);
 
         /// <summary>True until it fired or was cancelled.</summary>
-        public bool Pending => Callback is not null;
+        public bool Pending => _callback is not null;
 
         /// <summary>Never fire.</summary>
-        public void Cancel() => Callback = null;
+        public void Cancel()
+        {
+            if (_callback is not null)
+            {
+                _callback = null;
+                _loop._cancelled++;
+            }
+        }
+
+        internal void Fire()
+        {
+            var callback = _callback;
+            _callback = null;
+            if (callback is null)
+            {
+                _loop._cancelled--;
+            }
+
+            callback?.Invoke();
+        }
     }
 
     /// <summary>Creates the epoll set. Throws <see cref="LinuxException"/> when descriptors are exhausted.</summary>
@@ -77,13 +103,23 @@ public sealed unsafe partial class EventLoop : IDisposable
         }
     }
 
-    /// <summary>Watches <paramref name="fd"/>; the callback runs on the loop with what is ready. The loop does not own the descriptor.</summary>
+    /// <summary>
+    /// Watches <paramref name="fd"/>; the callback runs on the loop with what is ready. The loop does not own the
+    /// descriptor. Throws <see cref="LinuxException"/> for one that cannot be watched.
+    /// </summary>
     public void Add(int fd, PollEvents events, Action<PollEvents> callback)
     {
-        _watches.Add(fd, new Watch(fd, callback));
-        Ctl(1, fd, events);
+        _watches.Add(fd, new Watch(fd, callback) { Turn = _turn });
+        try
+        {
+            Ctl(1, fd, events);
+        }
+        catch (LinuxException)
+        {
+            _watches.Remove(fd);
+            throw;
+        }
     }
-
 
     /// <summary>Changes what is waited for on a watched descriptor.</summary>
     public void Modify(int fd, PollEvents events) => Ctl(3, fd, events);
@@ -104,7 +140,8 @@ public sealed unsafe partial class EventLoop : IDisposable
     /// <summary>Runs <paramref name="callback"/> on the loop once, <paramref name="milliseconds"/> from now (0 = next turn).</summary>
     public LoopTimer Schedule(long milliseconds, Action callback)
     {
-        var t = new LoopTimer(callback);
+        SweepCancelled();
+        var t = new LoopTimer(this, callback);
         _timers.Enqueue(t, (Now + Math.Max(0, milliseconds), _order++));
         return t;
     }
@@ -141,6 +178,7 @@ public sealed unsafe partial class EventLoop : IDisposable
     {
         var events = stackalloc EpollEvent[MaxEventsPerWait];
         int wait = _posted.IsEmpty ? NextWait(maxWait) : 0;
+        _turn++;
         int n = epoll_wait(_epoll, events, MaxEventsPerWait, wait);
         for (int i = 0; i < n; i++)
         {
@@ -151,7 +189,7 @@ public sealed unsafe partial class EventLoop : IDisposable
                 _ = read(_wake, &count, 8);
                 Volatile.Write(ref _wakePending, 0);
             }
-            else if (_watches.TryGetValue(fd, out var w) && !w.Removed)
+            else if (_watches.TryGetValue(fd, out var w) && !w.Removed && w.Turn != _turn)
             {
                 w.Callback((PollEvents)events[i].Events);
             }
@@ -162,13 +200,14 @@ public sealed unsafe partial class EventLoop : IDisposable
             work();
         }
 
+        // Those scheduled by these callbacks wait for the next turn: a timer of 0 ms starves nobody.
         long now = Now;
-        while (_timers.TryPeek(out var t, out var key) && (key.Due <= now || !t.Pending))
+        long before = _order;
+        while (_timers.TryPeek(out var t, out var key)
+            && (!t.Pending || (key.Due <= now && key.Order < before)))
         {
             _timers.Dequeue();
-            var callback = t.Callback;
-            t.Callback = null;
-            callback?.Invoke();
+            t.Fire();
         }
     }
 
@@ -179,6 +218,23 @@ public sealed unsafe partial class EventLoop : IDisposable
         _ = close(_epoll);
     }
 
+    /// <summary>Timers in the heap, cancelled ones included.</summary>
+    public int TimersHeld => _timers.Count;
+
+    /// <summary>A cancelled timer stays in the heap; when most of them are such, the heap is made anew.</summary>
+    private void SweepCancelled()
+    {
+        if (_cancelled < 64 || _cancelled * 2 < _timers.Count)
+        {
+            return;
+        }
+
+        var kept = _timers.UnorderedItems.Where(static i => i.Element.Pending).ToList();
+        _timers.Clear();
+        _timers.EnqueueRange(kept.Select(static i => (i.Element, i.Priority)));
+        _cancelled = 0;
+    }
+
     private int NextWait(int maxWait)
     {
         while (_timers.TryPeek(out var t, out var key))
@@ -186,6 +242,7 @@ public sealed unsafe partial class EventLoop : IDisposable
             if (!t.Pending)
             {
                 _timers.Dequeue();
+                _cancelled--;
                 continue;
             }
 
@@ -202,7 +259,8 @@ public sealed unsafe partial class EventLoop : IDisposable
         Check(epoll_ctl(_epoll, op, fd, &ev), "epoll_ctl");
     }
 
-    private static int Check(int rc, string call) => rc >= 0 ? rc : throw new LinuxException(call, Marshal.GetLastPInvokeError());
+    private static int Check(int rc, string call) =>
+        rc >= 0 ? rc : throw new LinuxException(call, Marshal.GetLastPInvokeError());
 
     [StructLayout(LayoutKind.Sequential, Pack = 1)]
     private struct EpollEvent

@@ -24,7 +24,7 @@ public sealed class FuzzTests
         Assert.True(s.RunUntil(s.IsOneRing, 3000));
         var random = new Random(seed);
         int peak = 0;
-        for (int i = 0; i < 4000; i++)
+        for (int i = 0; i < 300; i++)
         {
             uint from = 3;
             uint to = (uint)random.Next(1, 3);

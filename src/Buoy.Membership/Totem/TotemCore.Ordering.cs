@@ -46,6 +46,14 @@ public sealed partial class TotemCore
             return;
         }
 
+        // Only from my predecessor, or made by myself: a stranger's token could spin for ever in a ring of one.
+        NodeSet ring = State is TotemState.Recovery ? _myNewMemb : _myMemb;
+        if (from != _myId && (!ring.Contains(from) || Successor(ring, from) != _myId))
+        {
+            Count("drop.token-sender");
+            return;
+        }
+
         if (_discardRegularToken || token.TokenSeq <= _myTokenSeq)
         {
             Count("drop.token-duplicate");

@@ -188,6 +188,14 @@ public sealed partial class TotemCore
             return;
         }
 
+        // One absurd ring seq, once believed, would be everybody's from then on.
+        ulong ringSeq = message switch { JoinMessage j => j.RingSeq, CommitTokenMessage c => c.RingId.Seq, _ => 0 };
+        if (ringSeq > _highestRingSeq + TotemLimits.RingSeqJump)
+        {
+            Count("drop.ring-seq-jump");
+            return;
+        }
+
         Step(() =>
         {
             OnHeard(now, from, incarnation);

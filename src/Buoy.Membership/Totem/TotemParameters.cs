@@ -12,6 +12,9 @@ public static class TotemLimits
     /// <summary>Messages between a ring's low and high water mark; bounds the store behind a deaf member.</summary>
     public const int RetransmitWindow = 16384;
 
+    /// <summary>A ring seq this far above all known ones is a fault: a thousand rings a second for weeks.</summary>
+    public const ulong RingSeqJump = 1UL << 32;
+
     /// <summary>Highest ring seq and message number believed; arithmetic beyond it cannot overflow.</summary>
     public const ulong Mark = 1UL << 62;
 
