@@ -91,7 +91,7 @@ internal sealed class Run
 
         // 4. internal constraints
         GroupColocations(colocations);
-        new InternalOrders(cluster, _orders).AddAll();
+        new InternalOrders(cluster, _actions, _orders).AddAll();
 
         // 5. history against configuration
         new Digests(cluster, _actions, _orders).Check();

@@ -67,7 +67,6 @@ public static class UnsupportedFeatures
             "remote-node" when meta => "guest nodes (remote-node) are not supported yet",
             "container" when meta => "resources inside a container are not supported yet",
             "promotable" when meta && on => "promotable clones (promotable) are not supported yet",
-            "notify" when meta && on => "clone notifications (notify) are not supported yet",
             "allow-migrate" when meta && on => "live migration (allow-migrate) is not supported yet",
             "requires" or "provides" when meta && value == "unfencing" => "unfencing is not supported yet",
             "placement-strategy" when property && value != "default" =>

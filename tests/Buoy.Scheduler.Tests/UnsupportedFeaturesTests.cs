@@ -10,10 +10,8 @@ public sealed class UnsupportedFeaturesTests
     /// <summary>Accepted cases that do not match yet, each with the reason why its features are accepted all the same.</summary>
     private static readonly Dictionary<string, string> Exceptions = new(StringComparer.Ordinal)
     {
-        ["bug-5025-1"] = "a fail count that a changed definition wipes is cleared one run later",
-        ["bug-5025-3"] = "as bug-5025-1",
         ["cloned-group-stop"] = "two of a group's stops show another reason",
-        ["failcount"] = "expired fail counts of removed instances are cleared under another name",
+        ["failcount"] = "one recurring monitor of a running instance is started once more",
     };
 
     [Fact]

@@ -143,8 +143,7 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
 
         if (_failCounts.Get(leaf, node, effective: true).Count > 0)
         {
-            PlannedAction clear = actions.ClearFailCount(leaf, node, "action definition changed");
-            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(clear), OrderKinds.Sequence);
+            actions.ClearFailCount(leaf, node, "action definition changed");
         }
     }
 

@@ -1,7 +1,7 @@
 namespace Buoy.Scheduler;
 
 /// <summary>Orderings that come with each kind of resource (SCHEDULER 5.3).</summary>
-internal sealed class InternalOrders(Cluster cluster, OrderBook orders)
+internal sealed class InternalOrders(Cluster cluster, ActionFactory actions, OrderBook orders)
 {
     public void AddAll()
     {
@@ -42,6 +42,33 @@ internal sealed class InternalOrders(Cluster cluster, OrderBook orders)
         }
 
         orders.Add(leaf, "delete", leaf, "monitor", OrderKinds.SameNode | OrderKinds.Cancels);
+        if (leaf.Utilization.Count > 0 && cluster.Options.Placement != "default")
+        {
+            AddLoad(leaf);
+        }
+    }
+
+    /// <summary>What a node carries leaves it before something new comes.</summary>
+    private void AddLoad(Resource leaf)
+    {
+        PlannedAction Load(Node node)
+        {
+            PlannedAction load = actions.Single($"load_stopped_{node.Name}", $"load_stopped_{node.Name}", node, optional: false);
+            load.Pseudo = true;
+            return load;
+        }
+
+        foreach (Node node in leaf.ActiveOn)
+        {
+            orders.Add(OrderSide.Of(leaf, "stop"), OrderSide.Of(Load(node)), OrderKinds.Load);
+        }
+
+        foreach ((Node node, _) in leaf.Scores.Entries)
+        {
+            PlannedAction load = Load(node);
+            orders.Add(OrderSide.Of(load), OrderSide.Of(leaf, "start"), OrderKinds.Load);
+            orders.Add(OrderSide.Of(load), OrderSide.Of(leaf, "migrate_to"), OrderKinds.Load);
+        }
     }
 
     private void AddGroup(Resource group)

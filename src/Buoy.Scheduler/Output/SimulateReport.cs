@@ -82,7 +82,7 @@ public sealed class SimulateReport
         run.Decide();
         Transition transition = run.ToTransition();
         string scoreText = ScoreText(transition);
-        string utilization = UtilizationText(run.Cluster);
+        string utilization = UtilizationText(before.Cluster, run.Cluster);
         if (parts.Scores)
         {
             Section(text, "Assignment Scores:", scoreText.Split('\n', StringSplitOptions.RemoveEmptyEntries));
@@ -148,20 +148,17 @@ public sealed class SimulateReport
         }
     }
 
-    private static string UtilizationText(Cluster cluster)
+    private static string UtilizationText(Cluster before, Cluster after)
     {
         var text = new StringBuilder();
-        foreach ((string word, bool rest) in ((string, bool)[])[("Original", false), ("Remaining", true)])
+        foreach ((string word, Cluster cluster) in ((string, Cluster)[])[("Original", before), ("Remaining", after)])
         {
             foreach (Node node in cluster.Nodes)
             {
                 text.Append(CultureInfo.InvariantCulture, $"{word}: {node.Name} capacity:");
                 foreach ((string name, int capacity) in node.Capacity.OrderBy(p => p.Key, StringComparer.Ordinal))
                 {
-                    int used = rest
-                        ? cluster.AllLeafs().Where(l => l.Assigned == node).Sum(l => l.Utilization.GetValueOrDefault(name))
-                        : 0;
-                    text.Append(CultureInfo.InvariantCulture, $" {name}={capacity - used}");
+                    text.Append(CultureInfo.InvariantCulture, $" {name}={capacity}");
                 }
 
                 text.Append('\n');

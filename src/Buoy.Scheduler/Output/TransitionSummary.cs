@@ -76,7 +76,8 @@ internal static class TransitionSummary
         bool moving = current is not null && next is not null && current != next;
         void Add(string word, PlannedAction? asked, PlannedAction? reason, bool currentOnly = false, Node? at = null) =>
             changes.Add(new Change(
-                word, leaf.Id, Nodes(leaf, role, target, at ?? current, currentOnly ? null : next, currentOnly), Reason(asked, reason)));
+                word, leaf.Id, Nodes(leaf, role, target, at ?? current, currentOnly ? null : next, currentOnly),
+                word == "Promote" && asked is null ? "  blocked" : Reason(asked, reason)));
         if (SameRole(role, target))
         {
             if (migrate is { Runnable: true } && current is not null && !migrate.Optional)

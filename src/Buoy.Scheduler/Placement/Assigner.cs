@@ -18,10 +18,41 @@ internal sealed class Assigner
 
     public void AssignAll()
     {
+        if (_cluster.Options.Placement != "default")
+        {
+            SortByScores();
+        }
+
         foreach (Resource resource in _cluster.Resources.ToArray())
         {
             Assign(resource, null);
         }
+    }
+
+    /// <summary>Who has the higher priority, then the stronger wish where it is and for the first nodes, chooses first.</summary>
+    private void SortByScores()
+    {
+        Dictionary<Resource, ScoreTable> wishes = _cluster.Resources.ToDictionary(r => r, _merger.WithPrimaries);
+        int Compare(Resource a, Resource b)
+        {
+            if (a.Priority != b.Priority)
+            {
+                return b.Priority.CompareTo(a.Priority);
+            }
+
+            int Wish(Resource r, Node? node) => node is null ? -Score.Infinity : wishes[r][node] ?? -Score.Infinity;
+            int c = Wish(b, b.CurrentNode).CompareTo(Wish(a, a.CurrentNode));
+            for (int i = 0; c == 0 && i < _cluster.Nodes.Count; i++)
+            {
+                c = Wish(b, _cluster.Nodes[i]).CompareTo(Wish(a, _cluster.Nodes[i]));
+            }
+
+            return c;
+        }
+
+        Resource[] sorted = [.. _cluster.Resources.Order(Comparer<Resource>.Create(Compare))];
+        _cluster.Resources.Clear();
+        _cluster.Resources.AddRange(sorted);
     }
 
     /// <summary>Assigns a resource and, first, what it depends on; returns its node (of a collection: its first part's).</summary>
@@ -59,6 +90,7 @@ internal sealed class Assigner
 
         leaf.Assigned = node;
         node.AssignedCount++;
+        Utilization.Take(node, leaf);
     }
 
     public static void Undo(Resource resource)
@@ -68,6 +100,7 @@ internal sealed class Assigner
             if (leaf.Assigned is { } node)
             {
                 node.AssignedCount--;
+                Utilization.Take(node, leaf, -1);
             }
 
             leaf.Assigned = null;
@@ -193,6 +226,11 @@ internal sealed class Assigner
         }
         else
         {
+            if (_cluster.Options.Placement != "default")
+            {
+                prefer = Utilization.BanSmallNodes(leaf) ?? prefer;
+            }
+
             Settle(leaf, NodeChoice.Choose(_cluster, leaf, prefer));
         }
     }

@@ -3,12 +3,46 @@ namespace Buoy.Scheduler;
 /// <summary>Adds the wishes of dependents to the scores of what they go with (SCHEDULER 3.5, "Merge dependents").</summary>
 internal sealed class DependentMerger
 {
+    /// <summary>A positive score that a dependent would make negative: it takes nothing more and ends as 1.</summary>
+    private const int Frozen = -100 * Score.Infinity;
+
     /// <summary>Merges one dependent, and those that come with it, into the primary's table.</summary>
     public void Merge(Resource primary, Colocation c, float factor, bool onlyNonNegative)
     {
         ScoreTable table = primary.Scores;
         MergeInto(ref table, c.Dependent, c, primary, factor, onlyNonNegative);
         primary.Scores = table;
+    }
+
+    /// <summary>The resource's scores with the wishes of those it goes with; nothing is changed.</summary>
+    public ScoreTable WithPrimaries(Resource resource)
+    {
+        ScoreTable table = resource.Scores.Copy();
+        AddPrimaries(ref table, resource, resource, 1f);
+        return table;
+    }
+
+    private void AddPrimaries(ref ScoreTable table, Resource resource, Resource start, float factor)
+    {
+        if (resource.IsMerging)
+        {
+            return;
+        }
+
+        resource.IsMerging = true;
+        foreach (Colocation c in ColocationLists.With(resource).Where(c => c.Primary != start))
+        {
+            ScoreTable work = table.Copy();
+            float weight = factor * c.Score / Score.Infinity;
+            AddBest(work, c.Primary, c, start, weight, onlyNonNegative: false);
+            if (work.AnyAvailable())
+            {
+                AddPrimaries(ref work, c.Primary, start, weight);
+                table = work;
+            }
+        }
+
+        resource.IsMerging = false;
     }
 
     private void MergeInto(
@@ -43,6 +77,14 @@ internal sealed class DependentMerger
                 }
             }
 
+            foreach ((Node node, int score) in work.Entries.ToArray())
+            {
+                if (score == Frozen)
+                {
+                    work[node] = 1;
+                }
+            }
+
             table = work;
         }
 
@@ -55,6 +97,11 @@ internal sealed class DependentMerger
         ScoreTable table = WishesOf(dependent, c);
         foreach ((Node node, int old) in work.Entries.ToArray())
         {
+            if (old == Frozen)
+            {
+                continue;
+            }
+
             int best = BestScore(table, node.Attribute(c.NodeAttribute), c.NodeAttribute);
             if (factor < 0 && best < 0)
             {
@@ -75,7 +122,7 @@ internal sealed class DependentMerger
             {
                 if (old > 0)
                 {
-                    work[node] = 1;
+                    work[node] = Frozen;
                 }
 
                 continue;
