@@ -47,7 +47,8 @@ public sealed class CibStoreTests : IDisposable
             Store(3).Write(Cib(i));
         }
 
-        Assert.Equal(["cib-5.raw", "cib-6.raw", "cib-7.raw"], Directory.GetFiles(_folder, "cib-*.raw").Select(Path.GetFileName).Order());
+        Assert.Equal(["cib-5.raw", "cib-6.raw", "cib-7.raw"], Directory.GetFiles(_folder, "cib-*.raw")
+            .Select(Path.GetFileName).Order());
     }
 
     [Fact]

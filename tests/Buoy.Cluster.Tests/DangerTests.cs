@@ -120,7 +120,8 @@ public sealed class DangerTests
         OneHolder(c, holder);
         Assert.Equal(1, Starts(c));
         // The monitor that the clean-up ended runs anew.
-        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("lrm_rsc_op"), o => (string?)o.Attribute("id") == "vip_monitor_20000");
+        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("lrm_rsc_op"), o =>
+            (string?)o.Attribute("id") == "vip_monitor_20000");
     }
 
     [Theory]
@@ -283,7 +284,8 @@ public sealed class DangerTests
             Rest(c);
             OneHolder(c);
             // One on the dead incarnation, one now.
-            Assert.Equal(1, c.Nodes.Values.Where(n => n.Running.Count > 0).Sum(n => n.Done.Count(d => d == "vip start 0")));
+            Assert.Equal(1, c.Nodes.Values.Where(n => n.Running.Count > 0)
+                .Sum(n => n.Done.Count(d => d == "vip start 0")));
         }
     }
 

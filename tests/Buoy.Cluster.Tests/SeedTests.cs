@@ -74,7 +74,8 @@ public sealed class SeedTests
     {
         var holders = c.Nodes.Values.Where(n => n.Running.Count > 0).ToList();
         Assert.True(holders.Count == 1 && holders[0].Running.SetEquals(["vip", "lb"]),
-            string.Join("; ", c.Nodes.Values.Select(n => $"{n.Name}: {string.Join(' ', n.Running)}")) + "\n" + string.Join('\n', c.Log));
+            string.Join("; ", c.Nodes.Values.Select(n => $"{n.Name}: {string.Join(' ', n.Running)}")) + "\n"
+                + string.Join('\n', c.Log));
         return holders[0].Name;
     }
 
@@ -96,7 +97,8 @@ public sealed class SeedTests
             int at = output.IndexOf("Executing Cluster Transition:", StringComparison.Ordinal);
             int end = output.IndexOf("Revised Cluster Status:", StringComparison.Ordinal);
             Assert.True(at >= 0 && end > at, output);
-            Assert.True(!output[at..end].Contains("  * "), $"Pacemaker would act:\n{output}\n{cib}\n{string.Join("\n", log)}");
+            Assert.True(!output[at..end].Contains("  * "),
+                $"Pacemaker would act:\n{output}\n{cib}\n{string.Join("\n", log)}");
         }
         finally
         {
@@ -144,7 +146,8 @@ public sealed class SeedTests
         long id = c.Ask(2, ControlCommand.Cleanup, null, ("resource", resource));
         Rest(c);
         Assert.Equal(0, c.Answers[id].Status);
-        Assert.DoesNotContain(c.Nodes[1].Controller.Cib.Descendants("nvpair"), p => ((string)p.Attribute("name")!).StartsWith("fail-count"));
+        Assert.DoesNotContain(c.Nodes[1].Controller.Cib.Descendants("nvpair"), p => ((string)p.Attribute("name")!)
+            .StartsWith("fail-count"));
     }
 
     [Theory]
@@ -254,7 +257,8 @@ public sealed class SeedTests
         Assert.Equal("node1", Holder(c));
         Assert.Equal(2, c.Nodes[1].Done.Count(d => d == "vip start 0"));
         long history = c.Ask(1, ControlCommand.History);
-        var record = JsonSerializer.Deserialize(c.Answers[history].Output, ControlJson.Default.ListFailoverRecord)!.Last();
+        var record = JsonSerializer.Deserialize(c.Answers[history].Output,
+            ControlJson.Default.ListFailoverRecord)!.Last();
         Assert.Equal("configuration changed by buoy on node2", record.Cause);
         Assert.Equal("idle", record.Steps[^1].What);
     }

@@ -68,7 +68,8 @@ public sealed class StatusFormatTests
         StatusWriter.Record(mine, result, "do_update_resource");
         Assert.True(StatusWriter.CountFailure(mine, result, true));
         Assert.Equal(expected.ToString(), mine.Descendants("lrm_rsc_op").Single().ToString());
-        var attributes = lines.Where(l => l.Contains("<nvpair id=\"status-1-") && l.Contains("failure-haproxy") | l.Contains("fail-count-haproxy"))
+        var attributes = lines.Where(l => l.Contains("<nvpair id=\"status-1-")
+            && l.Contains("failure-haproxy") | l.Contains("fail-count-haproxy"))
             .Select(l => XElement.Parse(l).ToString()).Distinct();
         Assert.Equal(attributes, mine.Descendants("nvpair").Select(p => p.ToString()));
     }
