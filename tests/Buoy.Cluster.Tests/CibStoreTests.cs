@@ -12,7 +12,10 @@ public sealed class CibStoreTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string Cib(int epoch) =>
-        $"""<cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>""";
+        $"""
+            <cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources/>
+            <constraints/></configuration><status/></cib>
+            """;
 
     private CibStore Store(int keep = 10) => new(_folder, FolderSync.Sync, keep);
 

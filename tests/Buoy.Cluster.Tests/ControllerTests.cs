@@ -66,7 +66,10 @@ public sealed class ControllerTests
             .Single(n => (uint)n.Attribute("id")! == node);
 
     private static string Standby(string node, uint id, string value) =>
-        $"""<node id="{id}" uname="{node}"><instance_attributes id="nodes-{id}"><nvpair id="nodes-{id}-standby" name="standby" value="{value}"/></instance_attributes></node>""";
+        $"""
+            <node id="{id}" uname="{node}"><instance_attributes id="nodes-{id}">
+            <nvpair id="nodes-{id}-standby" name="standby" value="{value}"/></instance_attributes></node>
+            """;
 
     [Fact]
     public void FirstStart_OfBothAtOnce_WritesTheCibThatPacemakerWrites()
@@ -86,7 +89,8 @@ public sealed class ControllerTests
             string.Join(' ', state.Attributes().Select(a => a.Name)));
         var op = State(c, 2, 1).Descendants("lrm_rsc_op").First();
         Assert.Equal(
-            "id operation_key operation crm-debug-origin crm_feature_set transition-key transition-magic exit-reason on_node call-id "
+            "id operation_key operation crm-debug-origin crm_feature_set transition-key transition-magic exit-reason "
+            + "on_node call-id "
             + "rc-code op-status interval last-rc-change exec-time queue-time op-digest",
                 string.Join(' ', op.Attributes().Select(a => a.Name)));
         Assert.Equal("node1", Holder(c));
@@ -96,7 +100,10 @@ public sealed class ControllerTests
     public void FirstStart_LoneNode_WaitsForTheWindowAndThenServes()
     {
         var c = new SimulatedCluster();
-        c.Disk[1] = $"""<cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}</resources><constraints/></configuration><status/></cib>""";
+        c.Disk[1] = $"""
+            <cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}
+            </resources><constraints/></configuration><status/></cib>
+            """;
         c.Boot(1);
         c.View(1);
         c.Run(1900);
@@ -108,7 +115,11 @@ public sealed class ControllerTests
     public void Start_OfBothWithConfiguration_ServesWithoutTheWindow()
     {
         var c = new SimulatedCluster();
-        c.Disk[1] = $"""<cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes><node id="1" uname="node1"/><node id="2" uname="node2"/></nodes><resources>{Vip}{Lb}</resources><constraints/></configuration><status/></cib>""";
+        c.Disk[1] = $"""
+            <cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes>
+            <node id="1" uname="node1"/><node id="2" uname="node2"/></nodes><resources>{Vip}{Lb}</resources>
+            <constraints/></configuration><status/></cib>
+            """;
         c.Disk[2] = c.Disk[1];
         c.Boot(1);
         c.Boot(2);
@@ -192,7 +203,11 @@ public sealed class ControllerTests
         c.Crash(1);
         c.View(2);
         Settle(c);
-        c.Boot(1, $"""<cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}<primitive id="mark" class="ocf" provider="heartbeat" type="Dummy"/></resources><constraints/></configuration><status/></cib>""");
+        c.Boot(1, $"""
+            <cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>
+            {Vip}{Lb}<primitive id="mark" class="ocf" provider="heartbeat" type="Dummy"/></resources><constraints/>
+            </configuration><status/></cib>
+            """);
         c.View(1);
         c.View(1, 2);
         c.RunUntil(() => c.Nodes.Values.All(n => n.Controller.Idle));

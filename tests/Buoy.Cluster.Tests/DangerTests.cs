@@ -79,7 +79,10 @@ public sealed class DangerTests
     {
         string pairs = $"""<nvpair id="nodes-{node}-standby" name="standby" value="{value}"/>""";
         c.Apply(node, new CibOperation(CibOperationKind.Replace, "nodes", Xml:
-            $"""<node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}">{pairs}</instance_attributes></node>"""));
+            $"""
+                <node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}">{pairs}
+                </instance_attributes></node>
+                """));
     }
 
     private static List<string> Holders(SimulatedCluster c) =>

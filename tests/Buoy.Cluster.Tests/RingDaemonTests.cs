@@ -217,7 +217,10 @@ public sealed class RingDaemonTests : IDisposable
 
         Assert.Equal("", _nodes[other].Applied(new CibOperation(CibOperationKind.Modify, "nodes", AllowCreate: true,
             Xml:
-            $"""<node id="{holder}" uname="n{holder}"><instance_attributes id="nodes-{holder}"><nvpair id="nodes-{holder}-standby" name="standby" value="on"/></instance_attributes></node>""")));
+            $"""
+                <node id="{holder}" uname="n{holder}"><instance_attributes id="nodes-{holder}">
+                <nvpair id="nodes-{holder}-standby" name="standby" value="on"/></instance_attributes></node>
+                """)));
         _nodes[other].Rest();
         Assert.Equal(other, Holder());
         output.WriteLine(Steps(_nodes[other].LastRecord()));
