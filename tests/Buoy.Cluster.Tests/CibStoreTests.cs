@@ -12,7 +12,10 @@ public sealed class CibStoreTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static string Cib(int epoch) =>
-        $"""<cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources/><constraints/></configuration><status/></cib>""";
+        $"""
+            <cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources/>
+            <constraints/></configuration><status/></cib>
+            """;
 
     private CibStore Store(int keep = 10) => new(_folder, FolderSync.Sync, keep);
 
@@ -47,7 +50,8 @@ public sealed class CibStoreTests : IDisposable
             Store(3).Write(Cib(i));
         }
 
-        Assert.Equal(["cib-5.raw", "cib-6.raw", "cib-7.raw"], Directory.GetFiles(_folder, "cib-*.raw").Select(Path.GetFileName).Order());
+        Assert.Equal(["cib-5.raw", "cib-6.raw", "cib-7.raw"], Directory.GetFiles(_folder, "cib-*.raw")
+            .Select(Path.GetFileName).Order());
     }
 
     [Fact]

@@ -32,7 +32,8 @@ public sealed class ControllerTests
     {
         foreach (string p in primitives)
         {
-            long id = c.Apply(1, new CibOperation(CibOperationKind.Create, "resources", Xml: p), ("client", "cibadmin"));
+            long id = c.Apply(1, new CibOperation(CibOperationKind.Create, "resources", Xml: p),
+                ("client", "cibadmin"));
             c.RunUntil(() => c.Answers.ContainsKey(id));
             Assert.Equal(0, c.Answers[id].Status);
         }
@@ -61,10 +62,14 @@ public sealed class ControllerTests
     }
 
     private static XElement State(SimulatedCluster c, uint seenBy, uint node) =>
-        c.Nodes[seenBy].Controller.Cib.Element("status")!.Elements("node_state").Single(n => (uint)n.Attribute("id")! == node);
+        c.Nodes[seenBy].Controller.Cib.Element("status")!.Elements("node_state")
+            .Single(n => (uint)n.Attribute("id")! == node);
 
     private static string Standby(string node, uint id, string value) =>
-        $"""<node id="{id}" uname="{node}"><instance_attributes id="nodes-{id}"><nvpair id="nodes-{id}-standby" name="standby" value="{value}"/></instance_attributes></node>""";
+        $"""
+            <node id="{id}" uname="{node}"><instance_attributes id="nodes-{id}">
+            <nvpair id="nodes-{id}-standby" name="standby" value="{value}"/></instance_attributes></node>
+            """;
 
     [Fact]
     public void FirstStart_OfBothAtOnce_WritesTheCibThatPacemakerWrites()
@@ -74,16 +79,20 @@ public sealed class ControllerTests
         Assert.Equal("1", (string?)cib.Attribute("have-quorum"));
         Assert.Equal("1", (string?)cib.Attribute("dc-uuid"));
         Assert.Equal("cibadmin", (string?)cib.Attribute("update-client"));
-        Assert.Equal(["1 node1", "2 node2"], cib.Descendants("node").Select(n => $"{n.Attribute("id")!.Value} {n.Attribute("uname")!.Value}"));
+        Assert.Equal(["1 node1", "2 node2"], cib.Descendants("node")
+            .Select(n => $"{n.Attribute("id")!.Value} {n.Attribute("uname")!.Value}"));
         Assert.Equal(["have-watchdog", "dc-version", "cluster-infrastructure", "cluster-name"],
             cib.Descendants("cluster_property_set").Single(s => (string?)s.Attribute("id") == "cib-bootstrap-options")
                 .Elements("nvpair").Select(p => (string)p.Attribute("name")!));
         var state = State(c, 1, 2);
-        Assert.Equal("id uname in_ccm crmd crm-debug-origin join expected", string.Join(' ', state.Attributes().Select(a => a.Name)));
+        Assert.Equal("id uname in_ccm crmd crm-debug-origin join expected",
+            string.Join(' ', state.Attributes().Select(a => a.Name)));
         var op = State(c, 2, 1).Descendants("lrm_rsc_op").First();
         Assert.Equal(
-            "id operation_key operation crm-debug-origin crm_feature_set transition-key transition-magic exit-reason on_node call-id "
-            + "rc-code op-status interval last-rc-change exec-time queue-time op-digest", string.Join(' ', op.Attributes().Select(a => a.Name)));
+            "id operation_key operation crm-debug-origin crm_feature_set transition-key transition-magic exit-reason "
+            + "on_node call-id "
+            + "rc-code op-status interval last-rc-change exec-time queue-time op-digest",
+                string.Join(' ', op.Attributes().Select(a => a.Name)));
         Assert.Equal("node1", Holder(c));
     }
 
@@ -91,7 +100,10 @@ public sealed class ControllerTests
     public void FirstStart_LoneNode_WaitsForTheWindowAndThenServes()
     {
         var c = new SimulatedCluster();
-        c.Disk[1] = $"""<cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}</resources><constraints/></configuration><status/></cib>""";
+        c.Disk[1] = $"""
+            <cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}
+            </resources><constraints/></configuration><status/></cib>
+            """;
         c.Boot(1);
         c.View(1);
         c.Run(1900);
@@ -103,7 +115,11 @@ public sealed class ControllerTests
     public void Start_OfBothWithConfiguration_ServesWithoutTheWindow()
     {
         var c = new SimulatedCluster();
-        c.Disk[1] = $"""<cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes><node id="1" uname="node1"/><node id="2" uname="node2"/></nodes><resources>{Vip}{Lb}</resources><constraints/></configuration><status/></cib>""";
+        c.Disk[1] = $"""
+            <cib epoch="5" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes>
+            <node id="1" uname="node1"/><node id="2" uname="node2"/></nodes><resources>{Vip}{Lb}</resources>
+            <constraints/></configuration><status/></cib>
+            """;
         c.Disk[2] = c.Disk[1];
         c.Boot(1);
         c.Boot(2);
@@ -146,7 +162,8 @@ public sealed class ControllerTests
         Settle(c);
         var gone = State(c, survivor, victim);
         Assert.Equal("false offline down member",
-            string.Join(' ', ((string[])["in_ccm", "crmd", "join", "expected"]).Select(a => (string)gone.Attribute(a)!)));
+            string.Join(' ', ((string[])["in_ccm", "crmd", "join", "expected"])
+                .Select(a => (string)gone.Attribute(a)!)));
         Assert.NotNull(gone.Element("lrm"));
         Assert.Null(gone.Element("transient_attributes"));
         long id = c.Ask(survivor, ControlCommand.History);
@@ -172,7 +189,8 @@ public sealed class ControllerTests
         Settle(c);
         Assert.Equal("node2", Holder(c));
         Assert.Equal(2u, c.Nodes[1].Controller.Dc);
-        Assert.All(State(c, 2, 1).Descendants("lrm_rsc_op"), o => Assert.Equal("monitor_0", ((string)o.Attribute("operation_key")!).Split('_', 2)[1]));
+        Assert.All(State(c, 2, 1).Descendants("lrm_rsc_op"), o =>
+            Assert.Equal("monitor_0", ((string)o.Attribute("operation_key")!).Split('_', 2)[1]));
         Assert.Equal(2, State(c, 2, 1).Descendants("lrm_rsc_op").Count());
     }
 
@@ -185,15 +203,21 @@ public sealed class ControllerTests
         c.Crash(1);
         c.View(2);
         Settle(c);
-        c.Boot(1, $"""<cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>{Vip}{Lb}<primitive id="mark" class="ocf" provider="heartbeat" type="Dummy"/></resources><constraints/></configuration><status/></cib>""");
+        c.Boot(1, $"""
+            <cib epoch="{epoch}" num_updates="0" admin_epoch="0"><configuration><crm_config/><nodes/><resources>
+            {Vip}{Lb}<primitive id="mark" class="ocf" provider="heartbeat" type="Dummy"/></resources><constraints/>
+            </configuration><status/></cib>
+            """);
         c.View(1);
         c.View(1, 2);
         c.RunUntil(() => c.Nodes.Values.All(n => n.Controller.Idle));
         c.AssertReplicasEqual();
-        Assert.Equal(newcomerWins, c.Nodes[2].Controller.Cib.Descendants("primitive").Any(p => (string?)p.Attribute("id") == "mark"));
+        Assert.Equal(newcomerWins, c.Nodes[2].Controller.Cib.Descendants("primitive")
+            .Any(p => (string?)p.Attribute("id") == "mark"));
         Assert.Contains("vip", c.Nodes[2].Running);
         c.Run(10);
-        Assert.Equal(newcomerWins, XElement.Parse(c.Disk[2]).Descendants("primitive").Any(p => (string?)p.Attribute("id") == "mark"));
+        Assert.Equal(newcomerWins, XElement.Parse(c.Disk[2]).Descendants("primitive")
+            .Any(p => (string?)p.Attribute("id") == "mark"));
     }
 
     [Fact]
@@ -204,12 +228,14 @@ public sealed class ControllerTests
         c.View(2);
         c.RunUntil(() => c.Nodes.Values.All(n => n.Controller.Idle));
         Assert.Equal(2, c.Nodes.Values.Count(n => n.Running.Count == 2));
-        c.Apply(2, new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="mine"/>"""));
+        c.Apply(2, new CibOperation(CibOperationKind.Create, "crm_config",
+            Xml: """<cluster_property_set id="mine"/>"""));
         Rest(c);
         c.View(1, 2);
         Settle(c);
         Assert.NotNull(Holder(c));
-        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("cluster_property_set"), s => (string?)s.Attribute("id") == "mine");
+        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("cluster_property_set"), s =>
+            (string?)s.Attribute("id") == "mine");
     }
 
     [Fact]
@@ -221,9 +247,11 @@ public sealed class ControllerTests
         Assert.InRange(took, 10, 10 + (5 * SimulatedCluster.MessageMs) + 1);
         Settle(c);
         var node = State(c, 2, 1);
-        var counts = node.Element("transient_attributes")!.Descendants("nvpair").ToDictionary(p => (string)p.Attribute("name")!);
+        var counts = node.Element("transient_attributes")!.Descendants("nvpair")
+            .ToDictionary(p => (string)p.Attribute("name")!);
         Assert.Equal("1", (string?)counts["fail-count-lb#monitor_20000"].Attribute("value"));
-        Assert.Equal("status-1-fail-count-lb.monitor_20000", (string?)counts["fail-count-lb#monitor_20000"].Attribute("id"));
+        Assert.Equal("status-1-fail-count-lb.monitor_20000",
+            (string?)counts["fail-count-lb#monitor_20000"].Attribute("id"));
         Assert.True(counts.ContainsKey("last-failure-lb#monitor_20000"));
         var failure = node.Descendants("lrm_rsc_op").Single(o => (string?)o.Attribute("id") == "lb_last_failure_0");
         Assert.Equal("lb_monitor_20000", (string?)failure.Attribute("operation_key"));
@@ -238,7 +266,8 @@ public sealed class ControllerTests
         Configure(c, Vip, Lb);
         Assert.Equal("node2", Holder(c));
         Assert.Contains(State(c, 1, 1).Descendants("nvpair"),
-            p => (string?)p.Attribute("name") == "fail-count-lb#start_0" && (string?)p.Attribute("value") == "INFINITY");
+            p => (string?)p.Attribute("name") == "fail-count-lb#start_0"
+                && (string?)p.Attribute("value") == "INFINITY");
     }
 
     [Fact]
@@ -327,7 +356,9 @@ public sealed class ControllerTests
     public void CibApply_WithAnOldExpect_IsRefusedWithOldData()
     {
         var c = Pair();
-        long id = c.Apply(2, new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="x"/>"""), ("expect", "0.1"));
+        long id = c.Apply(2,
+            new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="x"/>"""),
+            ("expect", "0.1"));
         c.RunUntil(() => c.Answers.ContainsKey(id));
         Assert.Equal(ControlStatus.OldData, c.Answers[id].Status);
         c.AssertReplicasEqual();
@@ -350,10 +381,12 @@ public sealed class ControllerTests
     {
         var c = Pair();
         c.Nodes[1].HoldDisk = true;
-        long id = c.Apply(1, new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="x"/>"""));
+        long id = c.Apply(1,
+            new CibOperation(CibOperationKind.Create, "crm_config", Xml: """<cluster_property_set id="x"/>"""));
         c.Run(1000);
         Assert.False(c.Answers.ContainsKey(id));
-        Assert.Contains(c.Nodes[2].Controller.Cib.Descendants("cluster_property_set"), s => (string?)s.Attribute("id") == "x");
+        Assert.Contains(c.Nodes[2].Controller.Cib.Descendants("cluster_property_set"), s =>
+            (string?)s.Attribute("id") == "x");
     }
 
     [Fact]

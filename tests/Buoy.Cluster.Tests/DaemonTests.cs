@@ -35,7 +35,8 @@ public sealed class DaemonTests : IDisposable
         public int TokenMs => 1000;
         public EngineStatus Status => new()
         {
-            Transport = "none", State = "operational", RingId = new RingId(4, 1), Quorate = true, ExpectedVotes = _votes,
+            Transport = "none", State = "operational", RingId = new RingId(4, 1), Quorate = true, ExpectedVotes =
+                _votes,
             HighestExpected = _votes, TotalVotes = 1, Quorum = 1, Flags = ["Quorate"],
             Nodes = [(1, "1", 1, true, ["127.0.0.1"])], Links = [], Counters = new Dictionary<string, long>(),
         };
@@ -173,11 +174,13 @@ public sealed class DaemonTests : IDisposable
             // The answer came after the disk had it.
             Assert.Contains("id=\"lb\"", File.ReadAllText(Path.Combine(_folder, "cib", "cib.xml")));
             Assert.Equal(0, Call(ControlCommand.SetExpectedVotes, null, ("votes", "3")).Status);
-            var report = JsonSerializer.Deserialize(Call(ControlCommand.Membership).Output, ControlJson.Default.MembershipReport)!;
+            var report = JsonSerializer.Deserialize(Call(ControlCommand.Membership).Output,
+                ControlJson.Default.MembershipReport)!;
             Assert.Equal((3, "alone"), (report.ExpectedVotes, report.Members.Single().Name));
             var reload = Call(ControlCommand.Reload);
             Assert.Equal((ControlStatus.Error, "line 3: no"), (reload.Status, reload.Error));
             Assert.Equal(ControlStatus.Usage, Call("no-such").Status);
+            Assert.Equal(ControlStatus.Usage, Call(ControlCommand.WaitIdle, null, ("timeout", "soon")).Status);
             Assert.Equal(ControlStatus.Usage, Call(ControlCommand.CibApply, "{").Status);
             Assert.Equal(ControlStatus.NoSuchObject, Call(ControlCommand.Explain, null, ("resource", "none")).Status);
             Assert.Equal("lb is where it is", Call(ControlCommand.Explain, null, ("resource", "lb")).Output);
@@ -209,7 +212,8 @@ public sealed class DaemonTests : IDisposable
     public void ControlServer_OfRequestsInRandomPieces_AnswersInOrder() => WithDaemon(() =>
         Gen.Int[1, 60].Array[1, 20].Sample(cuts =>
         {
-            byte[] stream = [.. Frame("""{"Command":"cib-query","Arguments":{}}"""), .. Frame("""{"Command":"history"}"""),
+            byte[] stream = [.. Frame("""{"Command":"cib-query","Arguments":{}}"""),
+                .. Frame("""{"Command":"history"}"""),
                 .. Frame("""{"Command":"explain","Arguments":{"resource":"none"}}""")];
             using var s = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             s.Connect(new UnixDomainSocketEndPoint(SocketPath));
@@ -392,7 +396,8 @@ public sealed class DaemonTests : IDisposable
     private static byte[] Frame(string text)
     {
         byte[] body = Encoding.UTF8.GetBytes(text);
-        return [(byte)(body.Length >> 24), (byte)(body.Length >> 16), (byte)(body.Length >> 8), (byte)body.Length, .. body];
+        return [(byte)(body.Length >> 24), (byte)(body.Length >> 16), (byte)(body.Length >> 8), (byte)body.Length,
+            .. body];
     }
 
     private static ControlResponse Answer(BinaryReader r)

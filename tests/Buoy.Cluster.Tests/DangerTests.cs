@@ -79,7 +79,10 @@ public sealed class DangerTests
     {
         string pairs = $"""<nvpair id="nodes-{node}-standby" name="standby" value="{value}"/>""";
         c.Apply(node, new CibOperation(CibOperationKind.Replace, "nodes", Xml:
-            $"""<node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}">{pairs}</instance_attributes></node>"""));
+            $"""
+                <node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}">{pairs}
+                </instance_attributes></node>
+                """));
     }
 
     private static List<string> Holders(SimulatedCluster c) =>
@@ -120,7 +123,8 @@ public sealed class DangerTests
         OneHolder(c, holder);
         Assert.Equal(1, Starts(c));
         // The monitor that the clean-up ended runs anew.
-        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("lrm_rsc_op"), o => (string?)o.Attribute("id") == "vip_monitor_20000");
+        Assert.Contains(c.Nodes[1].Controller.Cib.Descendants("lrm_rsc_op"), o =>
+            (string?)o.Attribute("id") == "vip_monitor_20000");
     }
 
     [Theory]
@@ -283,7 +287,8 @@ public sealed class DangerTests
             Rest(c);
             OneHolder(c);
             // One on the dead incarnation, one now.
-            Assert.Equal(1, c.Nodes.Values.Where(n => n.Running.Count > 0).Sum(n => n.Done.Count(d => d == "vip start 0")));
+            Assert.Equal(1, c.Nodes.Values.Where(n => n.Running.Count > 0)
+                .Sum(n => n.Done.Count(d => d == "vip start 0")));
         }
     }
 

@@ -20,7 +20,8 @@ public sealed class RingDaemonTests : IDisposable
     private readonly Dictionary<uint, Node> _nodes = [];
     private readonly List<string> _log = [];
 
-    public RingDaemonTests() => File.WriteAllBytes(Path.Combine(_folder, "authkey"), [.. Enumerable.Range(0, 256).Select(i => (byte)(i * 7))]);
+    public RingDaemonTests() =>
+        File.WriteAllBytes(Path.Combine(_folder, "authkey"), [.. Enumerable.Range(0, 256).Select(i => (byte)(i * 7))]);
 
     public void Dispose()
     {
@@ -99,12 +100,14 @@ public sealed class RingDaemonTests : IDisposable
 
         public string Applied(CibOperation operation)
         {
-            var r = Call(ControlCommand.CibApply, JsonSerializer.Serialize([operation], CibJson.Default.ListCibOperation));
+            var r = Call(ControlCommand.CibApply,
+                JsonSerializer.Serialize([operation], CibJson.Default.ListCibOperation));
             return r.Status == 0 ? "" : $"{r.Status}: {r.Error}";
         }
 
         public FailoverRecord LastRecord() =>
-            JsonSerializer.Deserialize(Call(ControlCommand.History).Output, ControlJson.Default.ListFailoverRecord)!.Last();
+            JsonSerializer.Deserialize(Call(ControlCommand.History).Output,
+                ControlJson.Default.ListFailoverRecord)!.Last();
     }
 
     private string Conf => $$"""
@@ -212,12 +215,17 @@ public sealed class RingDaemonTests : IDisposable
         Assert.Equal(holder, Holder());
         output.WriteLine(Steps(_nodes[holder].LastRecord()));
 
-        Assert.Equal("", _nodes[other].Applied(new CibOperation(CibOperationKind.Modify, "nodes", AllowCreate: true, Xml:
-            $"""<node id="{holder}" uname="n{holder}"><instance_attributes id="nodes-{holder}"><nvpair id="nodes-{holder}-standby" name="standby" value="on"/></instance_attributes></node>""")));
+        Assert.Equal("", _nodes[other].Applied(new CibOperation(CibOperationKind.Modify, "nodes", AllowCreate: true,
+            Xml:
+            $"""
+                <node id="{holder}" uname="n{holder}"><instance_attributes id="nodes-{holder}">
+                <nvpair id="nodes-{holder}-standby" name="standby" value="on"/></instance_attributes></node>
+                """)));
         _nodes[other].Rest();
         Assert.Equal(other, Holder());
         output.WriteLine(Steps(_nodes[other].LastRecord()));
-        Assert.Equal("", _nodes[other].Applied(new CibOperation(CibOperationKind.Delete, "nodes", Xml: $"""<nvpair id="nodes-{holder}-standby"/>""")));
+        Assert.Equal("", _nodes[other].Applied(new CibOperation(CibOperationKind.Delete, "nodes",
+            Xml: $"""<nvpair id="nodes-{holder}-standby"/>""")));
         _nodes[other].Rest();
         Assert.Equal(other, Holder());
 

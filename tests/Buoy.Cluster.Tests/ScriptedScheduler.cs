@@ -18,7 +18,8 @@ internal sealed class ScriptedScheduler : ISchedulerSeam
         [.. cib.Descendants("bundle").Select(b => $"bundle {(string?)b.Attribute("id")} is not supported")];
 
     public string? Explain(XElement cib, DateTimeOffset now, string resource) =>
-        cib.Descendants("primitive").Any(p => (string?)p.Attribute("id") == resource) ? $"{resource} is where it is" : null;
+        cib.Descendants("primitive").Any(p => (string?)p.Attribute("id") == resource) ? $"{resource} is where it is"
+            : null;
 
     public Transition Compute(XElement cib, DateTimeOffset now)
     {
@@ -74,7 +75,8 @@ internal sealed class ScriptedScheduler : ISchedulerSeam
             int id = synapses.Count + 1;
             synapses.Add(new Synapse(id, 0, new GraphAction
             {
-                Id = id, Kind = ActionKind.Cluster, Task = "do_shutdown", Key = $"do_shutdown-{Name(n)}", Node = Name(n),
+                Id = id, Kind = ActionKind.Cluster, Task = "do_shutdown", Key = $"do_shutdown-{Name(n)}", Node =
+                    Name(n),
             }, [.. synapses.Where(s => s.Action.Node == Name(n)).Select(s => s.Action.Id)]));
         }
 
@@ -137,10 +139,12 @@ internal sealed class ScriptedScheduler : ISchedulerSeam
             && (long)failure.Attribute("call-id")! >= (long)last.Attribute("call-id")!;
     }
 
-    private static string? Transient(XElement n, string name) => (string?)n.Element("transient_attributes")?.Descendants("nvpair")
+    private static string? Transient(XElement n, string name) =>
+        (string?)n.Element("transient_attributes")?.Descendants("nvpair")
         .FirstOrDefault(p => (string?)p.Attribute("name") == name)?.Attribute("value");
 
-    private static long Failures(XElement n, string id) => (n.Element("transient_attributes")?.Descendants("nvpair") ?? [])
+    private static long Failures(XElement n, string id) =>
+        (n.Element("transient_attributes")?.Descendants("nvpair") ?? [])
         .Where(p => ((string)p.Attribute("name")!).StartsWith($"fail-count-{id}#", StringComparison.Ordinal))
         .Sum(p => (string)p.Attribute("value")! == "INFINITY" ? 1_000_000 : (long)p.Attribute("value")!);
 
@@ -148,6 +152,7 @@ internal sealed class ScriptedScheduler : ISchedulerSeam
         .Where(x => (string?)x.Attribute("uname") == Name(n)).Descendants("nvpair")
         .Any(p => (string?)p.Attribute("name") == "standby" && (string?)p.Attribute("value") == "on");
 
-    private static string? Option(XElement cib, string name) => (string?)cib.Descendants("crm_config").Descendants("nvpair")
+    private static string? Option(XElement cib, string name) => (string?)cib.Descendants("crm_config")
+        .Descendants("nvpair")
         .FirstOrDefault(p => (string?)p.Attribute("name") == name)?.Attribute("value");
 }

@@ -31,10 +31,14 @@ public sealed class SeedTests
                 <nvpair name="nic" value="enp0s3.41" id="vip-i-nic"/>
               </instance_attributes>
               <meta_attributes id="vip-m"><nvpair name="migration-threshold" value="2" id="vip-m-t"/></meta_attributes>
-              <operations><op name="monitor" interval="20" timeout="60" on-fail="restart" id="vip-monitor-20"/></operations>
+              <operations>
+                <op name="monitor" interval="20" timeout="60" on-fail="restart" id="vip-monitor-20"/>
+              </operations>
             </primitive>
             <primitive id="lb" class="ocf" provider="heartbeat" type="haproxy">
-              <operations><op name="monitor" interval="20" timeout="60" on-fail="restart" id="lb-monitor-20"/></operations>
+              <operations>
+                <op name="monitor" interval="20" timeout="60" on-fail="restart" id="lb-monitor-20"/>
+              </operations>
             </primitive>
           </resources>
           <constraints>
@@ -42,14 +46,19 @@ public sealed class SeedTests
             <rsc_order id="ord" kind="Mandatory" first="vip" then="lb"/>
           </constraints>
           <rsc_defaults>
-            <meta_attributes id="rsc-options"><nvpair name="resource-stickiness" value="100" id="rsc-options-s"/></meta_attributes>
+            <meta_attributes id="rsc-options">
+              <nvpair name="resource-stickiness" value="100" id="rsc-options-s"/>
+            </meta_attributes>
           </rsc_defaults>
         </configuration>
         """;
 
     private static SimulatedCluster Start()
     {
-        string disk = $"""<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="0" admin_epoch="0">{Seed}<status/></cib>""";
+        string disk = $"""
+            <cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="5" num_updates="0" admin_epoch="0">
+            {Seed}<status/></cib>
+            """;
         var c = new SimulatedCluster { Scheduler = static () => new ClusterScheduler(), Editor = CibEditing.Apply };
         c.Disk[1] = disk;
         c.Disk[2] = disk;
@@ -74,7 +83,8 @@ public sealed class SeedTests
     {
         var holders = c.Nodes.Values.Where(n => n.Running.Count > 0).ToList();
         Assert.True(holders.Count == 1 && holders[0].Running.SetEquals(["vip", "lb"]),
-            string.Join("; ", c.Nodes.Values.Select(n => $"{n.Name}: {string.Join(' ', n.Running)}")) + "\n" + string.Join('\n', c.Log));
+            string.Join("; ", c.Nodes.Values.Select(n => $"{n.Name}: {string.Join(' ', n.Running)}")) + "\n"
+                + string.Join('\n', c.Log));
         return holders[0].Name;
     }
 
@@ -96,7 +106,8 @@ public sealed class SeedTests
             int at = output.IndexOf("Executing Cluster Transition:", StringComparison.Ordinal);
             int end = output.IndexOf("Revised Cluster Status:", StringComparison.Ordinal);
             Assert.True(at >= 0 && end > at, output);
-            Assert.True(!output[at..end].Contains("  * "), $"Pacemaker would act:\n{output}\n{cib}\n{string.Join("\n", log)}");
+            Assert.True(!output[at..end].Contains("  * "),
+                $"Pacemaker would act:\n{output}\n{cib}\n{string.Join("\n", log)}");
         }
         finally
         {
@@ -106,7 +117,10 @@ public sealed class SeedTests
 
     private static void Standby(SimulatedCluster c, uint node, string value) => c.Apply(1, new CibOperation(
         CibOperationKind.Modify, "nodes", AllowCreate: true, Xml:
-        $"""<node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}"><nvpair id="nodes-{node}-standby" name="standby" value="{value}"/></instance_attributes></node>"""));
+        $"""
+            <node id="{node}" uname="node{node}"><instance_attributes id="nodes-{node}">
+            <nvpair id="nodes-{node}-standby" name="standby" value="{value}"/></instance_attributes></node>
+            """));
 
     [Fact]
     public void Start_OfBoth_ServesOnce()
@@ -144,7 +158,8 @@ public sealed class SeedTests
         long id = c.Ask(2, ControlCommand.Cleanup, null, ("resource", resource));
         Rest(c);
         Assert.Equal(0, c.Answers[id].Status);
-        Assert.DoesNotContain(c.Nodes[1].Controller.Cib.Descendants("nvpair"), p => ((string)p.Attribute("name")!).StartsWith("fail-count"));
+        Assert.DoesNotContain(c.Nodes[1].Controller.Cib.Descendants("nvpair"), p => ((string)p.Attribute("name")!)
+            .StartsWith("fail-count"));
     }
 
     [Theory]
@@ -232,7 +247,10 @@ public sealed class SeedTests
     {
         var c = Start();
         c.Apply(1, new CibOperation(CibOperationKind.Create, "crm_config",
-            Xml: """<cluster_property_set id="more"><nvpair id="more-fatal" name="start-failure-is-fatal" value="false"/></cluster_property_set>"""));
+            Xml: """
+                <cluster_property_set id="more">
+                <nvpair id="more-fatal" name="start-failure-is-fatal" value="false"/></cluster_property_set>
+                """));
         Rest(c);
         c.Agent = (n, r) => r is { Task: "start", ResourceId: "lb" } ? 1 : n.Run(r);
         c.Nodes[1].Kill("lb");
@@ -254,7 +272,8 @@ public sealed class SeedTests
         Assert.Equal("node1", Holder(c));
         Assert.Equal(2, c.Nodes[1].Done.Count(d => d == "vip start 0"));
         long history = c.Ask(1, ControlCommand.History);
-        var record = JsonSerializer.Deserialize(c.Answers[history].Output, ControlJson.Default.ListFailoverRecord)!.Last();
+        var record = JsonSerializer.Deserialize(c.Answers[history].Output,
+            ControlJson.Default.ListFailoverRecord)!.Last();
         Assert.Equal("configuration changed by buoy on node2", record.Cause);
         Assert.Equal("idle", record.Steps[^1].What);
     }

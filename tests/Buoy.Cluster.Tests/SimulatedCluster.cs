@@ -65,7 +65,8 @@ internal sealed class SimulatedCluster
         }
 
         // A merge: those of the component with the oldest member keep their seniority, the others come in now.
-        var components = ids.GroupBy(i => Nodes[i].Component).OrderBy(g => g.Min(i => _joined[i])).ThenBy(g => g.Min()).ToList();
+        var components = ids.GroupBy(i => Nodes[i].Component).OrderBy(g => g.Min(i => _joined[i])).ThenBy(g => g.Min())
+            .ToList();
         foreach (uint late in components.Skip(1).SelectMany(g => g))
         {
             _joined[late] = (long)_seq;
@@ -79,7 +80,8 @@ internal sealed class SimulatedCluster
             var before = n.Members;
             n.Component = component;
             n.Members = [.. ids];
-            n.Feed(new ViewInstalled(new ClusterView(ring, members, [.. before.Except(ids)], [.. ids.Except(before)], quorate, Now - 1),
+            n.Feed(new ViewInstalled(new ClusterView(ring, members, [.. before.Except(ids)], [.. ids.Except(before)],
+                quorate, Now - 1),
                 ExpectedVotes));
         }
     }
@@ -216,7 +218,8 @@ internal sealed class SimulatedCluster
     public long Ask(uint node, string command, string? body = null, params (string Name, string Value)[] arguments)
     {
         long id = ++_requests;
-        Nodes[node].Feed(new ControlAsked(id, new ControlRequest(command, arguments.ToDictionary(a => a.Name, a => a.Value), body)));
+        Nodes[node].Feed(new ControlAsked(id,
+            new ControlRequest(command, arguments.ToDictionary(a => a.Name, a => a.Value), body)));
         return id;
     }
 
@@ -239,7 +242,8 @@ internal sealed class SimulatedCluster
 internal sealed class SimulatedNode
 {
     private readonly SimulatedCluster _cluster;
-    private readonly Dictionary<(string Resource, string Task, long Interval), (long Call, AgentRequest Request)> _recurring = [];
+    private readonly Dictionary<(string Resource, string Task, long Interval),
+        (long Call, AgentRequest Request)> _recurring = [];
     private long _wake;
 
     public SimulatedNode(SimulatedCluster cluster, uint id, XElement cib)
@@ -331,7 +335,8 @@ internal sealed class SimulatedNode
                     Done.Add($"{x.Request.ResourceId} {x.Request.Task} {x.Request.IntervalMs}");
                     if (x.Request.IntervalMs > 0)
                     {
-                        _recurring[(x.Request.ResourceId, x.Request.Task, x.Request.IntervalMs)] = (x.CallId, x.Request);
+                        _recurring[(x.Request.ResourceId, x.Request.Task, x.Request.IntervalMs)] =
+                            (x.CallId, x.Request);
                     }
 
                     Feed(new OperationEnded(x.CallId, Result(rc)));
@@ -405,9 +410,11 @@ internal static class TinyEditor
             var section = o.Section is null ? cib
                 : o.Section == "configuration" ? cib.Element("configuration")!
                 : o.Section == "status" ? cib.Element("status")!
-                : cib.Element("configuration")!.Element(o.Section) ?? throw new CibException(78, $"no section {o.Section}");
+                : cib.Element("configuration")!.Element(o.Section)
+                    ?? throw new CibException(78, $"no section {o.Section}");
             var e = o.Xml is null ? null : XElement.Parse(o.Xml);
-            var old = e is null ? null : section.Descendants(e.Name).FirstOrDefault(x => (string?)x.Attribute("id") == (string?)e.Attribute("id"));
+            var old = e is null ? null : section.Descendants(e.Name)
+                .FirstOrDefault(x => (string?)x.Attribute("id") == (string?)e.Attribute("id"));
             switch (o.Kind)
             {
                 case CibOperationKind.Create:

@@ -61,14 +61,20 @@ public sealed class StatusFormatTests
     [Fact]
     public void Record_OfAFailedMonitor_WritesWhatPacemakerWrote()
     {
-        string[] lines = File.ReadAllLines(SharedData.Require("samples/pacemaker-states/07-haproxy-was-killed-and-restarted.txt"));
+        string[] lines = File.ReadAllLines(
+            SharedData.Require("samples/pacemaker-states/07-haproxy-was-killed-and-restarted.txt"));
         var expected = XElement.Parse(lines.Last(l => l.Contains("haproxy-resource_last_failure_0")));
-        var mine = XElement.Parse("""<node_state id="1"><lrm id="1"><lrm_resources><lrm_resource id="haproxy-resource" type="haproxy" class="ocf" provider="heartbeat"/></lrm_resources></lrm></node_state>""");
+        var mine = XElement.Parse("""
+            <node_state id="1"><lrm id="1"><lrm_resources>
+            <lrm_resource id="haproxy-resource" type="haproxy" class="ocf" provider="heartbeat"/></lrm_resources>
+            </lrm></node_state>
+            """);
         var result = Result(expected, mine.Descendants("lrm_resource").Single());
         StatusWriter.Record(mine, result, "do_update_resource");
         Assert.True(StatusWriter.CountFailure(mine, result, true));
         Assert.Equal(expected.ToString(), mine.Descendants("lrm_rsc_op").Single().ToString());
-        var attributes = lines.Where(l => l.Contains("<nvpair id=\"status-1-") && l.Contains("failure-haproxy") | l.Contains("fail-count-haproxy"))
+        var attributes = lines.Where(l => l.Contains("<nvpair id=\"status-1-")
+            && l.Contains("failure-haproxy") | l.Contains("fail-count-haproxy"))
             .Select(l => XElement.Parse(l).ToString()).Distinct();
         Assert.Equal(attributes, mine.Descendants("nvpair").Select(p => p.ToString()));
     }

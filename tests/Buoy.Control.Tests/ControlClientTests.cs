@@ -67,11 +67,13 @@ public sealed class ControlClientTests : IDisposable
                 new ControlRequest(command, arguments, body));
             Assert.Equal(Clean(command), seen!.Command);
             Assert.Equal(arguments.Count, seen.Arguments.Count);
-            Assert.Equal((ControlStatus.Exists, Clean(body), "it exists"), (response.Status, response.Output, response.Error));
+            Assert.Equal((ControlStatus.Exists, Clean(body), "it exists"),
+                (response.Status, response.Output, response.Error));
         }, iter: 50, threads: 1);
 
     // Lone surrogates are no text: JSON replaces them.
-    private static string Clean(string text) => System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(text));
+    private static string Clean(string text) =>
+        System.Text.Encoding.UTF8.GetString(System.Text.Encoding.UTF8.GetBytes(text));
 
     [Theory]
     [InlineData(-1)]

@@ -106,12 +106,6 @@ public sealed partial class ClusterController
 
     private void AskIdle(long id, ControlRequest r)
     {
-        if (Idle)
-        {
-            _effects.Add(new AnswerControl(id, new ControlResponse(ControlStatus.Ok)));
-            return;
-        }
-
         const double DefaultSeconds = 60;
         string? text = r.Arguments.GetValueOrDefault("timeout");
         double seconds = DefaultSeconds;
@@ -119,6 +113,12 @@ public sealed partial class ClusterController
             || seconds is < 0 or > 1_000_000 || double.IsNaN(seconds)))
         {
             Refuse(id, ControlStatus.Usage, $"timeout is '{text}', expected seconds");
+            return;
+        }
+
+        if (Idle)
+        {
+            _effects.Add(new AnswerControl(id, new ControlResponse(ControlStatus.Ok)));
             return;
         }
 

@@ -19,8 +19,8 @@ internal sealed class NodeLock : IDisposable
         }
         catch (IOException e) when (e.GetType() == typeof(IOException) && File.Exists(path))
         {
-            throw new IOException($"a cluster daemon{Holder(runFolder)} runs on this node already "
-                + $"({path} is locked): {e.Message}", e);
+            throw new IOException($"a cluster daemon{Holder(runFolder)} runs on this node already: "
+                + $"{path} is locked", e);
         }
     }
 
