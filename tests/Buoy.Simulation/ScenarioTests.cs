@@ -225,6 +225,24 @@ public sealed class ScenarioTests
     }
 
     [Fact]
+    public void LateDatagram_OfANodeThatLeft_DisturbsNobody()
+    {
+        var s = Started(3);
+        var ring = s.Node(2).Ring;
+        ulong incarnation = s.Node(2).Incarnation;
+        s.Node(2).Leave(s.Now);
+        Assert.True(s.RunUntil(() => Rings(s, [1, 3]), 2000));
+        var stayed = s.Node(1).Ring;
+        // Sent before the leave, overtaken by the change of ring; the same from a new start of node 2 would be a call to merge.
+        s.Node(1).Inbox.Add((2, incarnation, new MergeDetectMessage(2, ring)));
+        s.Run(Token);
+        Assert.Equal(stayed, s.Node(1).Ring);
+        Assert.True(Rings(s, [1, 3]));
+        Assert.Equal(1, s.Node(1).Core!.Counters["drop.departed"]);
+        Sound(s);
+    }
+
+    [Fact]
     public void Split23AndHeal_MessagesOnBothSides_TwoRingsThenOne()
     {
         var s = Started(5);

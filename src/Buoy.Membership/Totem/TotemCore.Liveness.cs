@@ -28,6 +28,9 @@ public sealed partial class TotemCore
         public long AnsweredAt { get; set; } = long.MinValue / 2;
         public ulong LastNumber { get; set; }
         public ulong EchoedNumber { get; set; }
+
+        /// <summary>This incarnation has said goodbye: what of it still arrives was sent before, and means nothing.</summary>
+        public bool Departed { get; set; }
     }
 
     /// <summary>Peers heard of, and whether round trips to them work.</summary>
@@ -69,6 +72,22 @@ public sealed partial class TotemCore
         return peer;
     }
 
+    private bool HasDeparted(uint id, ulong incarnation) =>
+        _peers.TryGetValue(id, out var p) && p.Departed && p.Incarnation == incarnation;
+
+    /// <summary>
+    /// A Leave that took effect ends its sender's incarnation. Without that a datagram of it that was overtaken by the
+    /// change of ring would be foreign traffic, and the ring would wait a whole token time for a node that is gone.
+    /// </summary>
+    private void NoteLeave(JoinMessage join)
+    {
+        if (join.IsLeave && _peers.TryGetValue(join.SenderId, out var peer)
+            && (_myFailSet.Contains(join.SenderId) || !_myProcSet.Contains(join.SenderId)))
+        {
+            peer.Departed = true;
+        }
+    }
+
     private bool IsReachable(long now, uint id) =>
         _peers.TryGetValue(id, out var p) && now - p.ConfirmedAt < _parameters.LinkTimeout;
 
@@ -98,6 +117,7 @@ public sealed partial class TotemCore
 
         bool restarted = peer.Incarnation != 0;
         peer.Incarnation = incarnation;
+        peer.Departed = false;
         peer.WatchSince = now;
         peer.LastNumber = peer.EchoedNumber = 0;
         peer.ConfirmedAt = long.MinValue / 2;

@@ -196,10 +196,20 @@ public sealed partial class TotemCore
             return;
         }
 
+        if (HasDeparted(from, incarnation))
+        {
+            Count("drop.departed");
+            return;
+        }
+
         Step(() =>
         {
             OnHeard(now, from, incarnation);
             Dispatch(now, from, message);
+            if (message is JoinMessage join && join.SenderId == from)
+            {
+                NoteLeave(join);
+            }
         }, now);
     }
 
