@@ -24,7 +24,8 @@ fi
 passed=0; failed=0; skipped=0
 for p in "${projects[@]}"; do
   name="$(basename "$p" .csproj)"; out="$work/$name.log"; start=$SECONDS
-  dotnet run --no-build --project "$p" -- --output Detailed --progress off --no-ansi >"$out" 2>&1; rc=$?
+  # A shell in the background ignores SIGINT and hands that on; tests that send it want it taken.
+  env --default-signal=INT dotnet run --no-build --project "$p" -- --output Detailed --progress off --no-ansi >"$out" 2>&1; rc=$?
   n() { awk -v k="$1" '$1 == k":" {v = $2} END {print v + 0}' "$out"; }
   p_="$(n succeeded)"; f_="$(n failed)"; s_="$(n skipped)"
   # Exit status 8 is "no tests in this program"; any other failure without a failed test is one itself (a crash, a hang).

@@ -87,7 +87,6 @@ internal sealed class BalancerProcess : IDisposable
         {
             environment["BUOY_READY_FD"] = "3";
             environment["BUOY_HEARTBEAT_FD"] = "4";
-            environment["BUOY_PARENT_DEATH"] = "1";
         }
 
         PidFd process;

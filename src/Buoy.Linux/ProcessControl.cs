@@ -10,7 +10,6 @@ public static unsafe partial class ProcessControl
     public const int SigHup = 1, SigInt = 2, SigQuit = 3, SigKill = 9, SigUsr1 = 10, SigUsr2 = 12, SigPipe = 13, SigTerm = 15;
 
     private const int Nofile = 7;
-    private const int SetParentDeathSignal = 1;
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
     private const int GetFlags = 3;
@@ -41,9 +40,6 @@ public static unsafe partial class ProcessControl
 
     /// <summary>The effective user.</summary>
     public static int EffectiveUser => (int)geteuid();
-
-    /// <summary>Asks the kernel to send this process a signal when its parent dies.</summary>
-    public static void DieWithParent(int signal) => Check(prctl(SetParentDeathSignal, (nuint)signal, 0, 0, 0), "prctl");
 
     /// <summary>Largest number of open files this process may get to.</summary>
     public static long OpenFilesHardLimit()
@@ -291,9 +287,6 @@ public static unsafe partial class ProcessControl
 
     [LibraryImport("libc")]
     private static partial uint geteuid();
-
-    [LibraryImport("libc", SetLastError = true)]
-    private static partial int prctl(int option, nuint a, nuint b, nuint c, nuint d);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int getrlimit(int resource, Limit* limit);

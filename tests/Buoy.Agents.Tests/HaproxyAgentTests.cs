@@ -12,7 +12,7 @@ public sealed class HaproxyAgentTests
     /// Checks its file with -c; else becomes ready, beats twenty times a second until the file "hang" is there.
     /// </summary>
     private const string Balancer = """
-        test "$BUOY_PARENT_DEATH$2" = -c && { grep -q bad "$4" && { echo "line 1: bad" >&2; exit 1; }; exit 0; }
+        test "$2" = -c && { grep -q bad "$4" && { echo "line 1: bad" >&2; exit 1; }; exit 0; }
         grep -q bad "$3" && { echo "cannot bind" >&2; exit 1; }
         trap 'exit 0' TERM
         printf . >&$BUOY_HEARTBEAT_FD

@@ -167,11 +167,6 @@ public static class BalancerProgram
     private static int Serve(
         BalancerConfig config, InitialAddresses addresses, CommandLine line, IBalancerParts parts, Messages messages)
     {
-        if (Environment.GetEnvironmentVariable("BUOY_PARENT_DEATH") == "1" && !Daemon.IsChild)
-        {
-            ProcessControl.DieWithParent(ProcessControl.SigKill);
-        }
-
         var state = BalancerStates.Create(config, addresses);
         using var control = parts.CreateControl(state);
         using var plane = parts.CreateDataPlane(state, control.Logs, control.Local);

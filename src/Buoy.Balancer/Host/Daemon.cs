@@ -25,7 +25,7 @@ internal static class Daemon
         var environment = new List<string>();
         foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
         {
-            if ((string)entry.Key is not ("BUOY_PARENT_DEATH" or Variable))
+            if ((string)entry.Key != Variable)
             {
                 environment.Add($"{entry.Key}={entry.Value}");
             }

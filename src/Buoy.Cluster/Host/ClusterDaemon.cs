@@ -153,8 +153,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         }
         catch (Exception e)
         {
-            // Not caught up: what the loop held may be half done. The process ends, the others see it as lost, and the
-            // balancer ends with it (BUOY_PARENT_DEATH).
+            // Not caught up: what the loop held may be half done. The process ends and the others see it as lost. Its
+            // balancer serves on, and is adopted by the daemon that is started next.
             Log.Fatal(_log, $"a fault ended the daemon: {e}");
             return Faulted;
         }

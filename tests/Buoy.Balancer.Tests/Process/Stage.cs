@@ -127,14 +127,14 @@ internal sealed partial class Stage : IDisposable
     public string End(Process process)
     {
         var output = process.StandardOutput.ReadToEndAsync();
-        string error = process.StandardError.ReadToEnd();
+        var error = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(Patience))
         {
             process.Kill();
-            Assert.Fail("the process did not end: " + error);
+            Assert.Fail("the process did not end: " + error.Result);
         }
 
-        return $"{Plain(output.Result)}{Plain(error)}exit {process.ExitCode}\n";
+        return $"{Plain(output.Result)}{Plain(error.Result)}exit {process.ExitCode}\n";
     }
 
     /// <summary>Starts the daemon as the seed does and waits until all three servers are up; returns its process id.</summary>
