@@ -27,7 +27,7 @@ public sealed class FailoverTests
         using var c = LabCluster.Running();
         string active = c.Holder();
         string before = c.BalancerPid(active);
-        c.World.InNode(active, ["kill", "-9", before]).Require("kill");
+        c.World.Signal(active, "9", before).Require("kill");
         c.WaitFor(() => c.World.InNode(active, ["cat", "/run/haproxy.pid"]) is { Status: 0 } r && r.Output.Trim() != before, "a new balancer");
         Assert.True(c.Client!.WaitUp(10_000), c.Logs());
         c.WaitIdle();
@@ -46,7 +46,7 @@ public sealed class FailoverTests
         using var c = LabCluster.Running();
         string active = c.Holder();
         string before = c.BalancerPid(active);
-        c.World.InNode(active, ["kill", "-STOP", before]).Require("stop");
+        c.World.Signal(active, "STOP", before).Require("stop");
         c.WaitFor(() => c.World.InNode(active, ["cat", "/run/haproxy.pid"]) is { Status: 0 } r && r.Output.Trim() is { Length: > 0 } p && p != before,
             "a new balancer in place of the hanging one");
         Assert.True(c.Client!.WaitUp(10_000), c.Logs());

@@ -17,7 +17,7 @@ public sealed class OriginalTests
         c.WaitIdle();
         NothingToDo(simulate, c, "after a standby");
         c.World.Buoy(active, null, "crm", "node", "online", active).Require("online");
-        c.World.InNode(c.Holder(), ["kill", "-9", c.BalancerPid(c.Holder())]).Require("kill");
+        c.World.Signal(c.Holder(), "9", c.BalancerPid(c.Holder())).Require("kill");
         c.WaitFor(() => c.Status(c.First).Contains("haproxy-resource 20s-interval monitor", StringComparison.Ordinal), "the failure is recorded");
         c.WaitIdle();
         NothingToDo(simulate, c, "after a failure");

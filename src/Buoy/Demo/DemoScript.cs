@@ -199,7 +199,7 @@ internal sealed class DemoScript : IDisposable
     {
         _acted = Active();
         string pid = World.InNode(_acted, ["cat", "/run/haproxy.pid"]).Require("pid file of the balancer").Output.Trim();
-        World.InNode(_acted, ["kill", "-9", pid]).Require("kill of the balancer");
+        World.Signal(_acted, "9", pid).Require("kill of the balancer");
     }
 
     private void CrashActive()

@@ -27,7 +27,7 @@ internal static class LabScripts
     public const string Lan = """
         set -e
         ip netns add "$1"
-        ip netns exec "$1" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || true
+        ip netns exec "$1" sh -c 'for c in all default; do echo 1 >/proc/sys/net/ipv6/conf/$c/disable_ipv6; done' || true
         ip -n "$1" link add br0 type bridge mcast_snooping 0
         ip -n "$1" link set br0 up
         """;
@@ -37,7 +37,7 @@ internal static class LabScripts
         set -e
         lan="$1" ns="$2" nic="$3" port="$4" brd="$5"; shift 5
         ip netns add "$ns"
-        ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1 || true
+        ip netns exec "$ns" sh -c 'for c in all default; do echo 1 >/proc/sys/net/ipv6/conf/$c/disable_ipv6; done' || true
         ip link add "$port" netns "$lan" type veth peer name "$nic" netns "$ns"
         ip -n "$lan" link set "$port" master br0 up
         ip -n "$ns" link set lo up

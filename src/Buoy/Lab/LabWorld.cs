@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using Buoy.Linux;
 
 namespace Buoy.Lab;
 
@@ -107,6 +108,10 @@ internal sealed class LabWorld : IDisposable
     public LabResult InNode(string node, IEnumerable<string> command, string? input = null, int timeoutMs = 60_000) =>
         LabProcess.Run([.. NodePrefix(node), .. command], input, timeoutMs);
 
+    /// <summary>Signals a process of a node, by its number there. By the shell's own kill: a bare machine has no other.</summary>
+    public LabResult Signal(string node, string signal, string pid) =>
+        InNode(node, ["sh", "-c", "kill -\"$1\" \"$2\"", "sh", signal, pid]);
+
     /// <summary>Runs the program under test in a node: <c>buoy WORDS</c>.</summary>
     public LabResult Buoy(string node, string? input, params string[] words) => InNode(node, [_program, .. words], input);
 
@@ -154,7 +159,11 @@ internal sealed class LabWorld : IDisposable
     {
         CutLink(node, down: true);
         var (process, pid) = _machines[node];
-        LabProcess.Run(["kill", "-9", pid.ToString(CultureInfo.InvariantCulture)]);
+        if (!ProcessControl.Kill(pid, 9 /* SIGKILL */))
+        {
+            throw new LabException($"{node}'s process {pid} cannot be killed");
+        }
+
         process.WaitForExit();
         process.Dispose();
         _machines.Remove(node);
