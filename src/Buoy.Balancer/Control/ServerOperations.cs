@@ -51,6 +51,7 @@ public sealed class ServerOperations(
             return;
         }
 
+        bool news = s.CheckStatus != status;
         s.CheckStatus = status;
         s.CheckResult = status.Result();
         s.CheckCode = code;
@@ -60,7 +61,7 @@ public sealed class ServerOperations(
         bool stopping = IsStopping(s);
         var effect = s.Health.OnCheck(s.CheckResult, now);
         string reason = Reason(s);
-        if (s.Backend.Config.LogHealthChecks && (before != s.Health.Health || effect != HealthEffect.None))
+        if (s.Backend.Config.LogHealthChecks && (news || before != s.Health.Health || effect != HealthEffect.None))
         {
             string how = s.CheckResult switch
             {

@@ -16,7 +16,7 @@ internal static class Commands
     /// <summary>Runs what the arguments, or the program's own name, ask for; the exit status.</summary>
     public static int Run(string[] args)
     {
-        string name = Path.GetFileName(Environment.GetCommandLineArgs()[0]);
+        string name = Path.GetFileName(FirstArgument());
         if (Names.Contains(name))
         {
             return RunNamed(name, args, [name]);
@@ -28,6 +28,19 @@ internal static class Commands
             ["--version" or "-v" or "version"] => Version(),
             [var word, .. var rest] => RunNamed(word, rest, [name, word]),
         };
+    }
+
+    /// <summary>argv[0] as it was started with: a link's name, also where the runtime names its own file instead.</summary>
+    private static string FirstArgument()
+    {
+        try
+        {
+            return File.ReadAllText("/proc/self/cmdline").Split('\0')[0];
+        }
+        catch (IOException)
+        {
+            return Environment.GetCommandLineArgs()[0];
+        }
     }
 
     /// <summary>Names of programs that it acts as, for the links of <c>buoy install</c>.</summary>
