@@ -13,6 +13,12 @@ public sealed record LoadOptions
 
     /// <summary>Number of a group by name, null = unknown.</summary>
     public Func<string, int?> FindGroup { get; init; } = Linux.ProcessAccounts.FindGroup;
+
+    /// <summary><c>-L</c>: name of this peer.</summary>
+    public string LocalPeer { get; init; } = System.Environment.MachineName;
+
+    /// <summary><c>-dD</c>: are suspicious things told?</summary>
+    public bool Diagnosing { get; init; }
 }
 
 /// <summary>
@@ -29,11 +35,17 @@ public sealed class ConfigurationLoader
     private readonly List<UserListParser> _userLists = [];
     private ProxySettings _defaults = new();
     private Action? _line;
+    private readonly ConditionalBlocks _blocks;
     private bool _refusedSection;
 
     private ConfigurationLoader(LoadOptions options)
     {
-        _context = new ParseContext(options.Variable) { FindUser = options.FindUser, FindGroup = options.FindGroup };
+        _context = new ParseContext(options.Variable)
+        {
+            FindUser = options.FindUser, FindGroup = options.FindGroup, Diagnosing = options.Diagnosing,
+        };
+        _blocks = new ConditionalBlocks(_context);
+        _context.SetVariable("HAPROXY_LOCALPEER", options.LocalPeer);
         _global = new GlobalParser(_context, options.FindUser, options.FindGroup);
     }
 
@@ -86,8 +98,16 @@ public sealed class ConfigurationLoader
             if (_context.Alerts > before)
             {
                 _context.Add(Severity.Alert, $"config : Error(s) found in configuration file : {file}");
-                return _context.Aborted ? new LoadResult(null, _context.Diagnostics) : Failed();
+                if (_context.Aborted)
+                {
+                    return new LoadResult(null, _context.Diagnostics);
+                }
             }
+        }
+
+        if (_context.Alerts > 0)
+        {
+            return Failed();
         }
 
         var config = new ConfigurationFinisher(_context, _proxies, _resolvers, _userLists).Finish(_global.Build());
@@ -106,6 +126,7 @@ public sealed class ConfigurationLoader
         int number = 0;
         _line = null;
         _refusedSection = false;
+        _context.Section = "";
         for (int start = 0; start < text.Length;)
         {
             int end = text.IndexOf('\n', start);
@@ -114,7 +135,7 @@ public sealed class ConfigurationLoader
             _context.Place = new SourcePlace(file, ++number);
             if (_context.Aborted)
             {
-                return;
+                break;
             }
 
             if (_context.TooMany)
@@ -132,12 +153,15 @@ public sealed class ConfigurationLoader
             if (end < 0)
             {
                 Line(line);
+                _blocks.End();
                 _context.AlertTight($"Missing LF on last line, file might have been truncated at position {line.Length + 1}.");
                 return;
             }
 
             Line(line);
         }
+
+        _blocks.End();
     }
 
     private void Line(string line)
@@ -157,16 +181,26 @@ public sealed class ConfigurationLoader
             return;
         }
 
+        _context.Words = words;
+        if (_blocks.Directive(words[0]) || _blocks.Skipping)
+        {
+            return;
+        }
+
         if (words.Count > LineReader.MaxWords)
         {
             _context.AlertTight($"too many words, truncating at word {LineReader.MaxWords + 1}: <{words[LineReader.MaxWords]}>.");
             return;
         }
 
-        _context.Negated = words[0] is "no" or "default" && words.Count > 1 && words[0] == "no";
+        _context.Negated = words[0] == "no" || (words[0] == "default" && words.Count > 1);
         if (_context.Negated)
         {
             words.RemoveAt(0);
+            if (words.Count == 0)
+            {
+                words.Add("");
+            }
         }
 
         _context.Words = words;
@@ -192,12 +226,6 @@ public sealed class ConfigurationLoader
 
     private void Dispatch(string k)
     {
-        if (k is ".if" or ".elif" or ".else" or ".endif" or ".notice" or ".warning" or ".alert" or ".diag")
-        {
-            _context.NotSupported(k);
-            return;
-        }
-
         if (!_context.Negated && Keywords.Sections.TryGetValue(k, out var status) && !InsideOwn(k))
         {
             _refusedSection = status == KeywordStatus.Refused;
@@ -209,6 +237,7 @@ public sealed class ConfigurationLoader
             }
 
             _line = null;
+            _context.Section = _context[1].Length > 0 && k != "global" ? _context[1] : k;
             Section(k);
             return;
         }

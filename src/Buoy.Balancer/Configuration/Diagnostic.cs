@@ -1,7 +1,7 @@
 namespace Buoy.Balancer.Configuration;
 
 /// <summary>How grave a message is; the words are HAProxy's.</summary>
-public enum Severity { Notice, Warning, Alert }
+public enum Severity { Diagnosis, Notice, Warning, Alert }
 
 /// <summary>One message about a configuration, its text as HAProxy writes it after <c>[ALERT]    (pid) : </c>.</summary>
 public sealed record Diagnostic(Severity Severity, string Text)
@@ -9,6 +9,7 @@ public sealed record Diagnostic(Severity Severity, string Text)
     /// <summary>The complete line.</summary>
     public string Format(int pid) => Severity switch
     {
+        Severity.Diagnosis => $"[DIAG]     ({pid}) : {Text}",
         Severity.Notice => $"[NOTICE]   ({pid}) : {Text}",
         Severity.Warning => $"[WARNING]  ({pid}) : {Text}",
         _ => $"[ALERT]    ({pid}) : {Text}",

@@ -26,7 +26,17 @@ internal sealed class ParseContext(Func<string, string?> environment)
     /// <summary>The word at <paramref name="index"/>, empty behind the last one: as HAProxy's argument array.</summary>
     public string this[int index] => index < Words.Count ? Words[index] : "";
 
-    public string? Variable(string name) => _set.TryGetValue(name, out var v) ? v : environment(name);
+    /// <summary>Name of the section being read, its kind where it has none.</summary>
+    public string Section { get; set; } = "";
+
+    /// <summary>An environment variable, or a pseudo-variable of manual 2.3; null = not set.</summary>
+    public string? Variable(string name) => name switch
+    {
+        ".FILE" => Place.File,
+        ".LINE" => Place.Line.ToString(System.Globalization.CultureInfo.InvariantCulture),
+        ".SECTION" => Section,
+        _ => _set.TryGetValue(name, out var v) ? v : environment(name),
+    };
 
     public void SetVariable(string name, string? value) => _set[name] = value;
 
@@ -59,6 +69,16 @@ internal sealed class ParseContext(Func<string, string?> environment)
         Alert(text);
         Aborted = true;
     }
+
+    /// <summary>As <see cref="Abort"/>, with the head without the space.</summary>
+    public void AbortTight(string text)
+    {
+        AlertTight(text);
+        Aborted = true;
+    }
+
+    /// <summary><c>-dD</c>: are suspicious things told?</summary>
+    public bool Diagnosing { get; init; }
 
     /// <summary>As <see cref="Units.Time"/>, with a warning of what follows the unit.</summary>
     public Units.TimeError Time(string text, out int milliseconds, out string unexpected, int unit = 1)

@@ -88,9 +88,10 @@ public static class BalancerProgram
     {
         try
         {
-            return ConditionEvaluator.Evaluate(condition, Environment.GetEnvironmentVariable) ? 0 : 1;
+            string words = ConditionEvaluator.Words(condition, Environment.GetEnvironmentVariable);
+            return ConditionEvaluator.Evaluate(words, Environment.GetEnvironmentVariable) ? 0 : 1;
         }
-        catch (FormatException e)
+        catch (ConditionException e)
         {
             messages.Write(Severity.Alert, $"config : Failed to evaluate condition: {e.Message}");
             return NotStartable;
@@ -100,7 +101,9 @@ public static class BalancerProgram
     private static int Start(
         CommandLine line, string[] args, IBalancerParts parts, IReadOnlyList<string> prefix, Messages messages, TextWriter output)
     {
-        var loaded = ConfigurationLoader.Load(line.Files);
+        var loaded = ConfigurationLoader.Load(
+            line.Files,
+            new LoadOptions { LocalPeer = line.LocalPeer ?? Environment.MachineName, Diagnosing = line.Diagnosing });
         if (loaded.Config is not { } config)
         {
             messages.Write(loaded.Diagnostics);

@@ -21,6 +21,7 @@ internal sealed class CommandLine
     public bool Notify { get; private set; }
     public bool WarningsFail { get; private set; }
     public bool IgnoreUnresolved { get; private set; }
+    public bool Diagnosing { get; private set; }
     public string? PidFile { get; private set; }
     public string? Directory { get; private set; }
     public string? Condition { get; private set; }
@@ -79,7 +80,9 @@ internal sealed class CommandLine
                 return WarningsFail = true;
             case "-dr":
                 return IgnoreUnresolved = true;
-            case "-de" or "-dp" or "-dS" or "-dG" or "-dR" or "-dV" or "-dD" or "-dL" or "-dI":
+            case "-dD":
+                return Diagnosing = true;
+            case "-de" or "-dp" or "-dS" or "-dG" or "-dR" or "-dV" or "-dL" or "-dI":
                 return true;
             case "-sf" or "-st":
                 OldPidsTerminate = o == "-st";
