@@ -105,7 +105,7 @@ internal sealed class ConditionEvaluator
         int open = _at;
         if (Take("("))
         {
-            Require(open);
+            Require(start);
             value = Or();
             if (!Take(")"))
             {

@@ -193,8 +193,8 @@ public sealed class ConfigurationLoader
             return;
         }
 
-        _context.Negated = words[0] == "no" || (words[0] == "default" && words.Count > 1);
-        if (_context.Negated)
+        _context.Negated = words[0] is "no" or "default";
+        if (_context.Negated && (words.Count > 1 || words[0] == "no"))
         {
             words.RemoveAt(0);
             if (words.Count == 0)

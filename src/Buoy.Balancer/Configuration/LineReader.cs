@@ -132,7 +132,8 @@ internal static class LineReader
         int open = at;
         at += brace ? 1 : 0;
         int start = at;
-        if (at >= line.Length || !(char.IsAsciiLetter(line[at]) || line[at] is '_' or '.'))
+        bool pseudo = at + 1 < line.Length && line[at] == '.' && !(char.IsAsciiLetter(line[at + 1]) || line[at + 1] == '_');
+        if (pseudo || at >= line.Length || !(char.IsAsciiLetter(line[at]) || line[at] is '_' or '.'))
         {
             return ("forbidden first char in environment variable name", at);
         }

@@ -26,7 +26,7 @@ internal sealed class Messages(TextWriter output, bool quiet)
             return;
         }
 
-        if (!_headWritten)
+        if (!_headWritten && severity >= Severity.Warning)
         {
             _headWritten = true;
             Line(Severity.Notice, $"haproxy version is {BalancerVersion.Compatible}");
