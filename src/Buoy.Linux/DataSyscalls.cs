@@ -24,6 +24,7 @@ public static unsafe partial class DataSyscalls
     public const int ECONNRESET = 104;
     public const int ETIMEDOUT = 110;
     public const int ECONNREFUSED = 111;
+    public const int ECANCELED = 125;
 
     public const int AF_UNIX = 1;
     public const int AF_INET = 2;

@@ -14,7 +14,7 @@ public sealed class DataPlane : IDataPlane
 {
     private readonly BalancerState _state;
     private readonly Plane _plane;
-    private readonly Shard<EpollPoller>[] _shards;
+    private readonly IShard[] _shards;
     private readonly List<int> _shared = [];
     private bool _started;
     private bool _stopped;
@@ -31,10 +31,14 @@ public sealed class DataPlane : IDataPlane
         _plane = new Plane(state, logs, local);
         int[] cpus = AllowedCpus();
         bool pin = state.Shards > 1 && cpus.Length > 1;
-        _shards = new Shard<EpollPoller>[state.Shards];
+        _shards = new IShard[state.Shards];
+        var poller = Pollers.Choose(state.Config.Global);
         for (int i = 0; i < _shards.Length; i++)
         {
-            _shards[i] = new Shard<EpollPoller>(_plane, i, pin ? cpus[i % cpus.Length] : -1);
+            int cpu = pin ? cpus[i % cpus.Length] : -1;
+            _shards[i] = poller == PollerKind.IoUring
+                ? new Shard<UringPoller>(_plane, i, cpu)
+                : new Shard<EpollPoller>(_plane, i, cpu);
         }
 
         _plane.Mailboxes = [.. _shards];

@@ -33,7 +33,7 @@ internal unsafe struct EpollPoller : IPoller
         _events = null;
     }
 
-    public readonly int Watch(int fd, nint key) => Add(fd, key, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    public readonly int Watch(int fd, nint key, bool connecting) => Add(fd, key, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 
     public readonly int WatchReadable(int fd, nint key, bool exclusive) =>
         Add(fd, key, EPOLLIN | EPOLLET | (exclusive ? EPOLLEXCLUSIVE : 0));
@@ -43,6 +43,8 @@ internal unsafe struct EpollPoller : IPoller
         EpollEvent ev = default;
         _ = epoll_ctl(_epoll, EPOLL_CTL_DEL, fd, &ev);
     }
+
+    public readonly void CloseDescriptor(int fd) => _ = close(fd);
 
     public readonly int Wait(Readiness* into, int max, int timeoutMs)
     {

@@ -22,12 +22,16 @@ internal unsafe interface IPoller
     void Close();
 
     /// <summary>Registers a connection once, edge-triggered, both ways. 0 or -errno.</summary>
-    int Watch(int fd, nint key);
+    /// <param name="connecting">Its connect is on the way: writable will mean connected.</param>
+    int Watch(int fd, nint key, bool connecting);
 
     /// <summary>Registers a listener or an eventfd, edge-triggered for reading. 0 or -errno.</summary>
     int WatchReadable(int fd, nint key, bool exclusive);
 
     void Unwatch(int fd);
+
+    /// <summary>Closes a watched descriptor, at the latest with the next <see cref="Wait"/>.</summary>
+    void CloseDescriptor(int fd);
 
     /// <summary>Fills <paramref name="into"/>; waits at most that many ms (-1 = without limit).</summary>
     int Wait(Readiness* into, int max, int timeoutMs);

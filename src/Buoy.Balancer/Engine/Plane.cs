@@ -32,6 +32,14 @@ internal interface IMailbox
     void Post(in Command command);
 }
 
+/// <summary>A shard, whatever poller it uses.</summary>
+internal interface IShard : IMailbox, IDisposable
+{
+    void AddListener(int fd, BindConfig bind, bool shared);
+
+    void Start();
+}
+
 /// <summary>
 /// What the shards of one data plane share. The few cells that are written by more than one are named so.
 /// </summary>

@@ -159,7 +159,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->FrontendCounters = l->FrontendCounters;
         c->BindCounters = l->BindCounters;
         c->LastActivity = c->Begin = c->StateSince = _now;
-        if (_poller.Watch(fd, (nint)c) < 0)
+        if (_poller.Watch(fd, (nint)c, connecting: false) < 0)
         {
             _ = close(fd);
             _slab.Return(c);

@@ -250,7 +250,7 @@ internal sealed unsafe partial class Shard<TPoller>
         s->Server = c->Server;
         s->LastActivity = _now;
         c->Peer = s;
-        if (_poller.Watch(fd, (nint)s) < 0)
+        if (_poller.Watch(fd, (nint)s, connecting: true) < 0)
         {
             c->Retries = int.MaxValue - 1;
             ConnectFailed(c, timedOut: false, resources: true);

@@ -13,7 +13,7 @@ namespace Buoy.Balancer.Engine;
 /// the events, (4) run those that used up their share before, (5) fire what is due, (6) free what was closed: not
 /// earlier, since events of it may still stand in the batch.
 /// </summary>
-internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
+internal sealed unsafe partial class Shard<TPoller> : IShard
     where TPoller : struct, IPoller
 {
     private const int MaxEvents = 256;
@@ -427,7 +427,7 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
             return;
         }
 
-        _ = close(c->Fd);
+        _poller.CloseDescriptor(c->Fd);
         _wheel.Remove(c);
         DropBuffers(c);
         c->Flags |= ConnFlags.Dead;
@@ -515,7 +515,7 @@ internal sealed unsafe partial class Shard<TPoller> : IMailbox, IDisposable
             var c = _slab[i];
             if (c->Kind is ConnKind.Client or ConnKind.Server && !c->Has(ConnFlags.Dead))
             {
-                _ = close(c->Fd);
+                _poller.CloseDescriptor(c->Fd);
                 ReleaseOut(c);
                 ReleaseIn(c);
                 ReleaseHold(c);
