@@ -55,7 +55,10 @@ internal static class BalancerVersion
         "Build options :\n  TARGET  = linux-glibc\n\n"
         + "Feature list : +EPOLL +GETADDRINFO +LINUX_SPLICE +LINUX_TPROXY +NS -OPENSSL +TFO +THREAD +BACKTRACE\n\n"
         + $"Built with multi-threading support (default={Environment.ProcessorCount}).\n\n"
-        + "Available polling systems :\n      epoll : pref=300,  test result OK\n\nAvailable services : none\n\n"
+        + "Available polling systems :\n      epoll : pref=300,  test result OK\n"
+        + $"   io_uring : pref=200,  test result {(Linux.IoUring.IsAllowed() ? "OK" : "FAILED")}\n"
+        + $"Total: 2, will use {(Engine.Pollers.Forced == Engine.PollerKind.IoUring ? "io_uring" : "epoll")}.\n\n"
+        + "Available services : none\n\n"
         + "Available filters : none";
 
     public const string Usage =
