@@ -144,7 +144,8 @@ public sealed class ProcessTests : IDisposable
     [InlineData("-cc version_atleast(2.4)", 0, "")]
     [InlineData("-cc version_atleast(2.7)", 1, "")]
     [InlineData("-cc foo(", 2, "Failed to evaluate condition")]
-    [InlineData("-cc !(1&&0)||false", 0, "")]
+    [InlineData("-cc !(1&&0)||0", 0, "")]
+    [InlineData("-cc !(1&&0)||false", 2, "unparsable conditional expression 'false'")]
     public void Run_OfCommandLine_AnswersAsHaproxy(string arguments, int code, string said)
     {
         var text = new StringWriter();
