@@ -112,8 +112,8 @@ public sealed record MemberReport(uint NodeId, string Name, int Votes, bool Pres
 /// <summary>One link of the local node and what is known of each peer on it.</summary>
 public sealed record LinkReport(int LinkId, string Transport, string Address, IReadOnlyList<LinkPeerReport> Peers);
 
-/// <summary>State of a peer on a link: localhost, connected, disconnected.</summary>
-public sealed record LinkPeerReport(uint NodeId, string State);
+/// <summary>State of a peer on a link: localhost, connected, disconnected; and the path's MTU, 0 where it is not known.</summary>
+public sealed record LinkPeerReport(uint NodeId, string State, int Mtu = 0);
 
 /// <summary>One failover, step by step, in ms after the first sign.</summary>
 public sealed record FailoverRecord

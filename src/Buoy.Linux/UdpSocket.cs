@@ -1,26 +1,26 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace Buoy.Linux;
 
-/// <summary>An IPv4 address (host byte order) and a port.</summary>
-public readonly record struct UdpEndpoint(uint Address, ushort Port)
-{
-    /// <summary>Dotted notation and port.</summary>
-    public override string ToString() => $"{Dotted(Address)}:{Port}";
-
-    /// <summary>Dotted notation of an address in host byte order.</summary>
-    public static string Dotted(uint a) => $"{a >> 24}.{(a >> 16) & 255}.{(a >> 8) & 255}.{a & 255}";
-}
-
 /// <summary>
-/// A non-blocking IPv4 UDP socket: no allocation and no exception on its data path, see udp(7) and ip(7).
+/// A non-blocking UDP socket over IPv4 or IPv6 (the family of the address it is bound to): no allocation and no
+/// exception on its data path, see udp(7), ip(7) and ipv6(7).
 /// </summary>
 public sealed unsafe partial class UdpSocket : IDisposable
 {
     private const int EAgain = 11;
     private const int EIntr = 4;
+    private const int Inet = 2;
+    private const int Inet6 = 10;
+    private const int MaxAddress = 28;
+    private readonly bool _v6;
 
-    private UdpSocket(int fd) => Fd = fd;
+    private UdpSocket(int fd, bool v6)
+    {
+        Fd = fd;
+        _v6 = v6;
+    }
 
     /// <summary>Descriptor, for an event loop; -1 when closed.</summary>
     public int Fd { get; private set; }
@@ -30,7 +30,8 @@ public sealed unsafe partial class UdpSocket : IDisposable
     /// <param name="reuseAddress">Others on this host may bind the same.</param>
     public static UdpSocket Open(UdpEndpoint bind, int receiveBuffer, bool reuseAddress)
     {
-        var socket = new UdpSocket(Check(socket_(2, 2 | 0x800 | 0x80000, 0), "socket"));
+        bool v6 = bind.Address.IsV6;
+        var socket = new UdpSocket(Check(socket_(v6 ? Inet6 : Inet, 2 | 0x800 | 0x80000, 0), "socket"), v6);
         try
         {
             socket.SetInt(1, 8, receiveBuffer);
@@ -40,8 +41,14 @@ public sealed unsafe partial class UdpSocket : IDisposable
                 socket.SetInt(1, 2, 1);
             }
 
-            var address = SockAddr.Of(bind);
-            Check(bind_(socket.Fd, &address, sizeof(SockAddr)), "bind");
+            if (v6)
+            {
+                socket.SetInt(41, 26, 1); // IPV6_V6ONLY: an IPv4 link may have the same port
+            }
+
+            byte* address = stackalloc byte[MaxAddress];
+            int length = Write(bind, address);
+            Check(bind_(socket.Fd, address, length), "bind");
             return socket;
         }
         catch
@@ -51,11 +58,20 @@ public sealed unsafe partial class UdpSocket : IDisposable
         }
     }
 
-    /// <summary>Joins a multicast group on the interface that has the local address (IP_ADD_MEMBERSHIP).</summary>
+    /// <summary>Joins an IPv4 multicast group on the interface that has the local address (IP_ADD_MEMBERSHIP).</summary>
     public void JoinGroup(uint group, uint local)
     {
         uint* request = stackalloc uint[2] { Swap(group), Swap(local) };
         Check(setsockopt(Fd, 0, 35, request, 8), "setsockopt IP_ADD_MEMBERSHIP");
+    }
+
+    /// <summary>Joins an IPv6 multicast group on an interface (IPV6_JOIN_GROUP).</summary>
+    public void JoinGroup6(UdpAddress group, uint interfaceIndex)
+    {
+        byte* request = stackalloc byte[20];
+        group.Write(new Span<byte>(request, 16));
+        *(uint*)(request + 16) = interfaceIndex;
+        Check(setsockopt(Fd, 41, 20, request, 20), "setsockopt IPV6_JOIN_GROUP");
     }
 
     /// <summary>
@@ -69,19 +85,41 @@ public sealed unsafe partial class UdpSocket : IDisposable
         SetInt(0, 34, loop ? 1 : 0);
     }
 
+    /// <summary>The same over IPv6: interface by its index, hop limit.</summary>
+    public void SetMulticast6(uint interfaceIndex, int hops, bool loop)
+    {
+        SetInt(41, 17, (int)interfaceIndex);
+        SetInt(41, 18, hops);
+        SetInt(41, 19, loop ? 1 : 0);
+    }
+
+    /// <summary>This host's broadcast address may be sent to (SO_BROADCAST).</summary>
+    public void AllowBroadcast() => SetInt(1, 6, 1);
+
+    /// <summary>
+    /// Whether datagrams that follow may be cut into pieces on their way (the default here: what the path no longer
+    /// takes whole still arrives), or are sent with "don't fragment" and without the kernel's memory of the path's
+    /// MTU, to measure it (IP_PMTUDISC_PROBE).
+    /// </summary>
+    public void SetFragmentation(bool allowed)
+    {
+        int value = allowed ? 0 : 3;
+        _ = _v6 ? setsockopt(Fd, 41, 23, &value, 4) : setsockopt(Fd, 0, 10, &value, 4);
+    }
+
     /// <summary>The next datagram's length, or -1 when none waits. Errors of earlier sends are passed over.</summary>
     public int Receive(Span<byte> into, out UdpEndpoint from)
     {
-        SockAddr address;
+        byte* address = stackalloc byte[MaxAddress];
         for (int attempt = 0; attempt < 16; attempt++)
         {
-            int length = sizeof(SockAddr);
+            int length = MaxAddress;
             fixed (byte* p = into)
             {
-                nint n = recvfrom(Fd, p, into.Length, 0, &address, &length);
+                nint n = recvfrom(Fd, p, into.Length, 0, address, &length);
                 if (n >= 0)
                 {
-                    from = address.Endpoint;
+                    from = Read(address);
                     return (int)n;
                 }
             }
@@ -100,12 +138,13 @@ public sealed unsafe partial class UdpSocket : IDisposable
     /// <summary>Sends a datagram; 0 or the errno(3) of the failure.</summary>
     public int Send(ReadOnlySpan<byte> datagram, UdpEndpoint to)
     {
-        var address = SockAddr.Of(to);
+        byte* address = stackalloc byte[MaxAddress];
+        int length = Write(to, address);
         fixed (byte* p = datagram)
         {
             while (true)
             {
-                if (sendto(Fd, p, datagram.Length, 0, &address, sizeof(SockAddr)) >= 0)
+                if (sendto(Fd, p, datagram.Length, 0, address, length) >= 0)
                 {
                     return 0;
                 }
@@ -132,43 +171,50 @@ public sealed unsafe partial class UdpSocket : IDisposable
     private void SetInt(int level, int option, int value) => Check(setsockopt(Fd, level, option, &value, 4),
         $"setsockopt {level}/{option}");
 
-    private static uint Swap(uint v) => System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(v);
+    private static uint Swap(uint v) => BinaryPrimitives.ReverseEndianness(v);
 
     private static int Check(int rc, string call) => rc >= 0 ? rc : throw new LinuxException(call,
         Marshal.GetLastPInvokeError());
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct SockAddr
+    // struct sockaddr_in: family:2 port:2 address:4 zero:8; struct sockaddr_in6: family:2 port:2 flow:4 address:16 scope:4.
+    private static int Write(UdpEndpoint e, byte* to)
     {
-        private ushort _family;
-        private ushort _port;
-        private uint _address;
-        private ulong _zero;
-
-        public readonly UdpEndpoint Endpoint =>
-            new(Swap(_address), System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(_port));
-
-        public static SockAddr Of(UdpEndpoint e) => new()
+        new Span<byte>(to, MaxAddress).Clear();
+        *(ushort*)to = (ushort)(e.Address.IsV6 ? Inet6 : Inet);
+        *(ushort*)(to + 2) = BinaryPrimitives.ReverseEndianness(e.Port);
+        e.Address.Write(new Span<byte>(to + (e.Address.IsV6 ? 8 : 4), 16));
+        if (e.Address.IsV6)
         {
-            _family = 2, _port = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(e.Port),
-                _address = Swap(e.Address), _zero = 0,
-        };
+            *(uint*)(to + 24) = e.Address.Scope;
+        }
+
+        return e.Address.IsV6 ? 28 : 16;
+    }
+
+    private static UdpEndpoint Read(byte* from)
+    {
+        ushort port = BinaryPrimitives.ReverseEndianness(*(ushort*)(from + 2));
+        return *(ushort*)from == Inet6
+            ? new UdpEndpoint(new UdpAddress(
+                BinaryPrimitives.ReadUInt128BigEndian(new ReadOnlySpan<byte>(from + 8, 16)), true, *(uint*)(from + 24)),
+                port)
+            : new UdpEndpoint(UdpAddress.V4(Swap(*(uint*)(from + 4))), port);
     }
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     private static partial int socket_(int domain, int type, int protocol);
 
     [LibraryImport("libc", EntryPoint = "bind", SetLastError = true)]
-    private static partial int bind_(int fd, SockAddr* address, int length);
+    private static partial int bind_(int fd, byte* address, int length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int setsockopt(int fd, int level, int option, void* value, int length);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint recvfrom(int fd, void* buffer, nint length, int flags, SockAddr* from, int* fromLength);
+    private static partial nint recvfrom(int fd, void* buffer, nint length, int flags, byte* from, int* fromLength);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint sendto(int fd, void* buffer, nint length, int flags, SockAddr* to, int toLength);
+    private static partial nint sendto(int fd, void* buffer, nint length, int flags, byte* to, int toLength);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int close(int fd);

@@ -94,6 +94,10 @@ public sealed record EngineStatus
     public required IReadOnlyList<(uint NodeId, string Name, int Votes, bool Present, string[] Addresses)> Nodes { get; init; }
     public required IReadOnlyList<(int LinkId, string Address, IReadOnlyList<(uint NodeId, string State)> Peers)> Links { get; init; }
 
+    /// <summary>Bytes an IP packet may have to a peer over a link, where it is known.</summary>
+    public IReadOnlyDictionary<(int LinkId, uint NodeId), int> LinkMtus { get; init; } =
+        new Dictionary<(int, uint), int>();
+
     /// <summary>Drop reasons and other counters by name.</summary>
     public required IReadOnlyDictionary<string, long> Counters { get; init; }
 }

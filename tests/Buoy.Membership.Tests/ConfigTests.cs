@@ -73,8 +73,15 @@ public sealed class ConfigTests
     [InlineData("token: 100", 4, "token_retransmit of 23 ms", "30 or more")]
     [InlineData("crypto_cipher: aes256", 4, "without crypto_hash", "sha256")]
     [InlineData("crypto_cipher: rot13", 4, "crypto_cipher: rot13", "aes256")]
-    [InlineData("key: secret", 4, "totem.key", "keyfile")]
-    [InlineData("ip_version: ipv6", 4, "ipv6", "ipv4")]
+    [InlineData("crypto_cipher: aes256-gcm\n crypto_hash: sha256", 4, "crypto_cipher: aes256-gcm", "aes256")]
+    [InlineData("ip_version: ipv7", 4, "ipv7", "ipv4")]
+    [InlineData("link_mode: foo", 4, "link_mode: foo", "passive, active, rr")]
+    [InlineData("config_version: foo", 4, "config_version: foo", "a number")]
+    [InlineData("interface {\n linknumber: 8\n }", 5, "linknumber: 8", "0 to 7")]
+    [InlineData("interface {\n knet_link_priority: 300\n }", 5, "knet_link_priority: 300", "0 to 255")]
+    [InlineData("interface {\n knet_transport: sctp\n }", 5, "sctp", "udp")]
+    [InlineData("transport: udpu\n interface {\n linknumber: 0\n }\n interface {\n linknumber: 1\n }", 8,
+        "2 is too many configured interfaces", "knet")]
     [InlineData("transport: tcp", 4, "transport: tcp", "udpu")]
     [InlineData("interface {\n mcastaddr: 10.0.0.1\n }", 5, "mcastaddr: 10.0.0.1", "multicast address")]
     [InlineData("interface {\n mcastport: 70000\n }", 5, "mcastport: 70000", "1 to 65535")]
@@ -100,7 +107,12 @@ public sealed class ConfigTests
     [InlineData("quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n auto_tie_breaker_node: x\n}\n" + Nodes, "node: x")]
     [InlineData(
         "quorum {\n provider: corosync_votequorum\n auto_tie_breaker: 1\n last_man_standing: 1\n expected_votes: 3\n}\n" + Nodes, "odd")]
-    [InlineData("quorum {\n provider: corosync_votequorum\n allow_downscale: 1\n}\n" + Nodes, "allow_downscale")]
+    [InlineData("nodelist {\n node {\n ring0_addr: 10.0.0.1\n ring1_addr: 10.1.0.1\n nodeid: 1\n }\n"
+        + " node {\n ring0_addr: 10.0.0.2\n nodeid: 2\n }\n}\n", "not all nodes have the same number of links")]
+    [InlineData("nodelist {\n node {\n ring0_addr: 10.0.0.1\n nodeid: 1\n }\n"
+        + " node {\n ring0_addr: fe80::1\n nodeid: 2\n }\n}\n", "different IP families")]
+    [InlineData("nodelist {\n node {\n ring0_addr: 10.0.0.1\n ring2_addr: 10.1.0.1\n nodeid: 1\n }\n}\n",
+        "without ring1_addr")]
     [InlineData("quorum {\n provider: corosync_votequorum\n device {\n model: net\n }\n}\n" + Nodes,
         "section 'device'")]
     [InlineData("logging {\n to_logfile: yes\n}\n" + Nodes, "to_logfile without logfile")]
@@ -116,8 +128,33 @@ public sealed class ConfigTests
     [Fact]
     public void Parse_OfKeysWithoutEffect_WarnsByName()
     {
-        var c = Parse(Totem("rrp_mode: passive\n knet_mtu: 0"));
-        Assert.Equal(["c.conf:4: rrp_mode", "c.conf:5: knet_mtu"], c.Warnings.Select(w => w[..w.IndexOf(" has",
+        var c = Parse(Totem("rrp_mode: passive\n threads: 2"));
+        Assert.Equal(["c.conf:4: rrp_mode", "c.conf:5: threads"], c.Warnings.Select(w => w[..w.IndexOf(" has",
             StringComparison.Ordinal)]));
+    }
+
+    [Fact]
+    public void Parse_OfSeveralLinks_PortsTimersAndPriorities()
+    {
+        var c = Parse(Totem(
+            "link_mode: active\n config_version: 7\n knet_mtu: 1400\n interface {\n linknumber: 1\n knet_link_priority: 9\n"
+            + " knet_ping_interval: 100\n knet_ping_timeout: 300\n knet_pong_count: 5\n }",
+            "nodelist {\n node {\n ring0_addr: 10.0.0.1\n ring1_addr: fd00::1\n ring2_addr: 10.2.0.1\n nodeid: 1\n }\n}\n"));
+        Assert.Equal(Buoy.Membership.Links.LinkMode.Active, c.LinkMode);
+        Assert.Equal((7ul, 1400, 65536), (c.ConfigVersion, c.KnetMtu, c.NetMtu));
+        Assert.Equal([(0, 5405, 1, 750, 1500, 2), (1, 5406, 9, 100, 300, 5), (2, 5407, 1, 750, 1500, 2)], c.Links.Select(l =>
+            (l.LinkNumber, l.McastPort, l.Priority, l.PingInterval, l.PingTimeout, l.PongCount)));
+    }
+
+    [Theory]
+    [InlineData(2, 1500, 750)]
+    [InlineData(3, 1825, 912)]
+    [InlineData(5, 2475, 1237)]
+    public void Parse_OfPingTimers_CorosyncsFormulas(int nodes, int timeout, int interval)
+    {
+        string list = "nodelist {\n" + string.Concat(Enumerable.Range(1, nodes).Select(i =>
+            $" node {{\n ring0_addr: 10.0.0.{i}\n nodeid: {i}\n }}\n")) + "}\n";
+        var link = Parse(Totem("", list)).Interface;
+        Assert.Equal((timeout, interval), (link.PingTimeout, link.PingInterval));
     }
 }

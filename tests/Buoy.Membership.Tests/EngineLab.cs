@@ -14,12 +14,16 @@ internal sealed class EngineLab : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("buoy-ring-").FullName;
     private readonly int _port = Interlocked.Add(ref _nextPort, 2);
     private readonly int _nodes;
-    private readonly int _token;
 
-    public EngineLab(int nodes, int token = 3000)
+    public EngineLab(int nodes, int token = 3000, int links = 1)
     {
         _nodes = nodes;
-        _token = token;
+        Token = token;
+        Links = links;
+        if (links > 1)
+        {
+            Transport = "knet";
+        }
         File.WriteAllBytes(KeyPath, [.. Enumerable.Range(0, 256).Select(i => (byte)(i * 7))]);
     }
 
@@ -27,6 +31,33 @@ internal sealed class EngineLab : IDisposable
     public List<Node> Nodes { get; } = [];
     public string KeyPath => Path.Combine(_folder, "authkey");
     public List<string> Log { get; } = [];
+
+    /// <summary>transport.</summary>
+    public string Transport { get; set; } = "udpu";
+
+    /// <summary>token, ms.</summary>
+    public int Token { get; set; }
+
+    /// <summary>Links of each node.</summary>
+    public int Links { get; set; }
+
+    /// <summary>Node 1 on ::1; the others have no such address.</summary>
+    public bool Ipv6 { get; set; }
+
+    /// <summary>More keys of totem {}.</summary>
+    public string TotemKeys { get; set; } = "";
+
+    /// <summary>Nodes of the list, where not all are in it.</summary>
+    public int? Listed { get; set; }
+
+    /// <summary>Links that lose everything: of all nodes, or to one only.</summary>
+    public HashSet<(int Link, uint? To)> Cut { get; } = [];
+
+    /// <summary>What each node's engine said must end it.</summary>
+    public List<(uint Node, string Why)> Fatal { get; } = [];
+
+    /// <summary>Writes the configuration files anew, for nodes that are asked to reload.</summary>
+    public string ConfPath => Path.Combine(_folder, "corosync.conf");
 
     public sealed class Node(uint id, RingEngine engine) : IClusterEngineSink
     {
@@ -65,18 +96,19 @@ internal sealed class EngineLab : IDisposable
         totem {
           version: 2
           cluster_name: lab
-          transport: udpu
-          token: {{_token}}
+          transport: {{Transport}}
+          {{TotemKeys}}
+          token: {{Token}}
           token_coefficient: 0
           token_retransmits_before_loss_const: 10
           {{(crypto ? "crypto_cipher: aes256\n  crypto_hash: sha256" : "")}}
-          interface {
-            mcastport: {{_port}}
-          }
+        {{string.Join("\n", Enumerable.Range(0, Links).Select(l =>
+            $"  interface {{\n    linknumber: {l}\n    mcastport: {_port}\n  }}"))}}
         }
         nodelist {
-        {{string.Join("\n", Enumerable.Range(1, _nodes).Select(i =>
-            $"  node {{\n    ring0_addr: {Address(i)}\n    nodeid: {i}\n    name: n{i}\n  }}"))}}
+        {{string.Join("\n", Enumerable.Range(1, Listed ?? _nodes).Select(i =>
+            $"  node {{\n{string.Concat(Enumerable.Range(0, Links).Select(l => $"    ring{l}_addr: {Address(i, l)}\n"))}"
+            + $"    nodeid: {i}\n    name: n{i}\n  }}"))}}
         }
         quorum {
           provider: corosync_votequorum
@@ -86,10 +118,18 @@ internal sealed class EngineLab : IDisposable
 
     public Node Start(uint id, string? quorum = null, string? keyPath = null)
     {
-        string text = Conf(quorum ?? (_nodes == 2 ? "two_node: 1" : ""));
+        string text = Conf(quorum ?? ((Listed ?? _nodes) == 2 ? "two_node: 1" : ""));
+        File.WriteAllText(ConfPath, text);
+        if (keyPath is not null && !File.Exists(keyPath))
+        {
+            File.Copy(KeyPath, keyPath);
+        }
+
         var options = new RingOptions
         {
-            Config = CorosyncConfig.Parse(text, "lab.conf"),
+            ConfigPath = ConfPath,
+            Loses = (link, _) => Cut.Contains((link, null)) || Cut.Contains((link, id)),
+            Fatal = why => Fatal.Add((id, why)),
             AuthkeyPath = keyPath ?? KeyPath,
             StateFolder = _folder,
             LocalName = $"n{id}",
@@ -131,5 +171,5 @@ internal sealed class EngineLab : IDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    private string Address(int id) => $"127.{_port / 256}.{_port % 256}.{id}";
+    private string Address(int id, int link = 0) => Ipv6 ? (id == 1 ? "::1" : $"fd00::{id}") : $"127.{_port / 256}.{_port % 256}.{id + (20 * link)}";
 }

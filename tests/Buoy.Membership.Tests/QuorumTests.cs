@@ -9,6 +9,18 @@ public sealed class QuorumTests
     private sealed class Cluster(QuorumSettings settings, params int[] votes)
     {
         private long _now = 1;
+
+        /// <summary>Whether who is missing in the next partitions left with a word.</summary>
+        public bool LeftCleanly { get; set; }
+
+        /// <summary>Whom the device casts for.</summary>
+        public void Cast(int nodes, int id, bool masterWins = false)
+        {
+            for (int i = 1; i <= nodes; i++)
+            {
+                _nodes[i]?.SetDevice(new QuorumDevice(true, true, i == id, masterWins));
+            }
+        }
         private readonly VoteQuorum?[] _nodes = new VoteQuorum?[votes.Length + 1];
 
         public VoteQuorum Node(int id) => _nodes[id]!;
@@ -72,7 +84,7 @@ public sealed class QuorumTests
             QuorumRecord[] records = [.. members.Select(id => _nodes[id]!.MyRecord)];
             foreach (int id in members)
             {
-                _nodes[id]!.OnMembers(_now, records);
+                _nodes[id]!.OnMembers(_now, records, LeftCleanly);
             }
 
             return Assert.Single(members.Select(id => _nodes[id]!.Quorate ? '+' : '-').Distinct());
@@ -214,5 +226,105 @@ public sealed class QuorumTests
         Assert.Equal((2, 2, 2, 1),
             (cluster.Node(1).ExpectedVotes, cluster.Node(1).HighestExpected, cluster.Node(1).TotalVotes,
                 cluster.Node(1).Quorum));
+    }
+
+    [Fact]
+    public void Q6_TwoAndADevice_TheOneItCastsForGoesOn()
+    {
+        var cluster = new Cluster(Expect(3) with { DeviceVotes = 1 }, 1, 1);
+        cluster.Partition("1,2");
+        cluster.Cast(2, 2);
+        Assert.Equal("--", cluster.Partition("1 2").Replace('+', '-'));
+        Assert.Equal("-+", $"{(cluster.Node(1).Quorate ? '+' : '-')}{(cluster.Node(2).Quorate ? '+' : '-')}");
+        Assert.Equal(2, cluster.Node(2).Quorum);
+        Assert.Contains("Qdevice", cluster.Node(2).Flags);
+    }
+
+    [Fact]
+    public void Q10_ThreeWithTwoNode_EveryLoneNodeIsQuorate()
+    {
+        // The configuration refuses it; the rule itself is votequorum's.
+        var cluster = new Cluster(Expect(3, twoNode: true), 1, 1, 1);
+        Assert.Equal("+ + +", cluster.Run("1,2,3 > 1,2 > 1"));
+        Assert.Equal(1, cluster.Node(1).Quorum);
+        var e = Assert.Throws<Buoy.Membership.Configuration.CorosyncConfigException>(() =>
+            Buoy.Membership.Configuration.CorosyncConfig.Parse(
+                "totem {\n version: 2\n}\nquorum {\n provider: corosync_votequorum\n two_node: 1\n}\nnodelist {\n"
+                + string.Concat(Enumerable.Range(1, 3).Select(i => $" node {{\n ring0_addr: 10.0.0.{i}\n nodeid: {i}\n }}\n"))
+                + "}\n", "c.conf"));
+        Assert.Contains("two_node", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Q20_FourAndADeviceOfThree_TheLastOneGoesOn()
+    {
+        var cluster = new Cluster(Expect(7) with { DeviceVotes = 3 }, 1, 1, 1, 1);
+        cluster.Partition("1,2,3,4");
+        cluster.Cast(4, 4);
+        cluster.Partition("4");
+        Assert.True(cluster.Node(4).Quorate);
+        Assert.Equal((4, 4, 7), (cluster.Node(4).TotalVotes, cluster.Node(4).Quorum, cluster.Node(4).ExpectedVotes));
+        cluster.Node(4).SetDevice(new QuorumDevice(true, Alive: false, Casts: true, MasterWins: false));
+        Assert.False(cluster.Node(4).Quorate);
+    }
+
+    [Fact]
+    public void Device_MasterWins_QuorateWhateverIsMissing()
+    {
+        var cluster = new Cluster(Expect(9) with { DeviceVotes = 1 }, 1, 1, 1, 1);
+        cluster.Partition("1,2,3,4");
+        cluster.Cast(4, 4, masterWins: true);
+        cluster.Partition("1,2,3 4");
+        Assert.Equal("-+", $"{(cluster.Node(1).Quorate ? '+' : '-')}{(cluster.Node(4).Quorate ? '+' : '-')}");
+    }
+
+    [Fact]
+    public void Downscale_CleanLeaves_ExpectedFallsToTheConfigured()
+    {
+        var cluster = new Cluster(Expect(3) with { AllowDownscale = true }, 1, 1, 1, 1, 1, 1);
+        cluster.Partition("1,2,3");
+        cluster.Partition("1,2,3,4,5,6");
+        Assert.Equal((6, 4), (cluster.Node(1).ExpectedVotes, cluster.Node(1).Quorum));
+        cluster.LeftCleanly = true;
+        Assert.Equal("+", cluster.Partition("1,2,3,4"));
+        Assert.Equal((4, 3), (cluster.Node(1).ExpectedVotes, cluster.Node(1).Quorum));
+        Assert.Equal("+", cluster.Partition("1,2"));
+        Assert.Equal((3, 2), (cluster.Node(1).ExpectedVotes, cluster.Node(1).Quorum));
+        cluster.LeftCleanly = false;
+        Assert.Equal("-", cluster.Partition("1"));
+        Assert.Equal((3, 2, 6), (cluster.Node(1).ExpectedVotes, cluster.Node(1).Quorum, cluster.Node(1).HighestEver));
+    }
+
+    [Fact]
+    public void Downscale_OfACrash_ExpectedStays()
+    {
+        var cluster = new Cluster(Expect(3) with { AllowDownscale = true }, 1, 1, 1, 1, 1);
+        cluster.Partition("1,2,3,4,5");
+        Assert.Equal("-", cluster.Partition("1,2"));
+        Assert.Equal((5, 3), (cluster.Node(1).ExpectedVotes, cluster.Node(1).Quorum));
+    }
+
+    [Fact]
+    public void Tracking_AfterARestart_TheHighestEverIsAFloorUntilAQuorateClusterSaysOtherwise()
+    {
+        var settings = Expect(3) with { ExpectedVotesTracking = true };
+        var node = new VoteQuorum(settings, 1, 1, tracked: 7);
+        Assert.Equal((7, 4), (node.ExpectedVotes, node.Quorum));
+        node.OnMembers(1, [node.MyRecord, new QuorumRecord(2, 1, 3, false, false), new QuorumRecord(3, 1, 3, false, false)]);
+        Assert.False(node.Quorate);
+    }
+
+    [Fact]
+    public void Reload_OfVotesExpectedAndTwoNode_TakenOthersNot()
+    {
+        var cluster = new Cluster(Expect(2), 1, 1);
+        cluster.Partition("1,2");
+        Assert.Equal("--", cluster.Partition("1 2"));
+        var node = cluster.Node(1);
+        node.Reload(Expect(2, twoNode: true) with { LastManStanding = true }, 1, new Dictionary<uint, int> { [1] = 1, [2] = 1 });
+        Assert.True(node.Quorate);
+        Assert.Equal(["2Node", "Quorate", "WaitForAll"], node.Flags);
+        node.Reload(Expect(7), 3, new Dictionary<uint, int> { [1] = 3, [2] = 1 });
+        Assert.Equal((3, 7, 4, false), (node.TotalVotes, node.ExpectedVotes, node.Quorum, node.Quorate));
     }
 }

@@ -359,7 +359,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
                 new MemberReport(n.NodeId, NameOf(n.NodeId, n.Name), n.Votes, n.Present,
                     n.NodeId == _engine.LocalNodeId, n.Addresses))],
             Links = [.. s.Links.Select(l => new LinkReport(l.LinkId, s.Transport, l.Address,
-                [.. l.Peers.Select(p => new LinkPeerReport(p.NodeId, p.State))]))],
+                [.. l.Peers.Select(p => new LinkPeerReport(
+                    p.NodeId, p.State, s.LinkMtus.GetValueOrDefault((l.LinkId, p.NodeId))))]))],
             Counters = s.Counters,
         };
     }

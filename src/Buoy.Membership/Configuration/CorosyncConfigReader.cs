@@ -1,13 +1,12 @@
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
+using Buoy.Linux;
 using Buoy.Membership.Quorum;
 using Buoy.Membership.Totem;
 
 namespace Buoy.Membership.Configuration;
 
 /// <summary>From sections and keys to the model: every key is used, warned of by name, or refused by name.</summary>
-internal sealed class CorosyncConfigReader(string text, string file)
+internal sealed partial class CorosyncConfigReader(string text, string file)
 {
     private readonly List<string> _warnings = [];
 
@@ -27,15 +26,11 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
     private static readonly Dictionary<string, string> TotemWithoutEffect = new()
     {
-        ["config_version"] = "nodes are not compared by it",
         ["crypto_model"] = "the one library is OpenSSL",
         ["heartbeat_failures_allowed"] = "token loss alone decides",
         ["max_network_delay"] = "token loss alone decides",
-        ["link_mode"] = "there is one link",
         ["rrp_mode"] = "there is one ring; Corosync 3 ignores it too",
         ["threads"] = "there is one thread",
-        ["knet_pmtud_interval"] = "the MTU is netmtu",
-        ["knet_mtu"] = "the MTU is netmtu",
         ["knet_compression_model"] = "nothing is compressed",
         ["knet_compression_threshold"] = "nothing is compressed",
         ["knet_compression_level"] = "nothing is compressed",
@@ -82,23 +77,10 @@ internal sealed class CorosyncConfigReader(string text, string file)
                 "2");
         }
 
-        if (totem.Find("key") is { } key)
-        {
-            throw Error(key.Line, "totem.key", "a key in the file totem.keyfile names: secrets do not belong here");
-        }
-
-        var iface = ReadInterface(totem);
-        var transport = ReadTransport(totem, iface, nodes);
+        var given = ReadInterfaces(totem);
+        var transport = ReadTransport(totem, given.GetValueOrDefault(0), nodes);
         var parameters = ReadParameters(totem, nodes.Count);
-        if (totem.Find("ip_version") is { } ip && ip.Value is not ("ipv4" or "ipv4-6"))
-        {
-            _ = OneOf(ip, "ipv4", "ipv6", "ipv4-6", "ipv6-4");
-            if (ip.Value == "ipv6")
-            {
-                throw Error(ip.Line, "ip_version: ipv6", "ipv4 (the ring runs over IPv4 only)");
-            }
-        }
-
+        var links = ReadLinks(totem, given, transport, nodes, parameters.Token);
         return new CorosyncConfig
         {
             File = file,
@@ -106,11 +88,17 @@ internal sealed class CorosyncConfigReader(string text, string file)
             Transport = transport,
             Crypto = ReadCrypto(totem),
             KeyFile = totem.Find("keyfile")?.Value,
-            Interface = iface,
+            Key = ReadKey(totem),
+            Links = links,
+            LinkMode = ReadLinkMode(totem),
+            ConfigVersion = ReadVersion(totem),
+            IpVersion = ReadIpVersion(totem, transport),
+            KnetMtu = Number(totem, "knet_mtu", 0, 0, 65535),
+            PmtudInterval = 1000 * Number(totem, "knet_pmtud_interval", 30, 1, 1_000_000),
             Nodes = nodes,
             Totem = parameters,
             DownCheck = Number(totem, "downcheck", 1000, 30),
-            NetMtu = Number(totem, "netmtu", 1500, 576, 65535),
+            NetMtu = Number(totem, "netmtu", transport is TransportKind.Knet ? 65536 : 1500, 576, 65536),
             ClearNodeHighBit = Flag(totem, "clear_node_high_bit", false),
             BlockUnlistedIps = Flag(totem, "block_unlisted_ips", true),
             Quorum = ReadQuorum(One(root, "quorum"), nodes),
@@ -119,54 +107,11 @@ internal sealed class CorosyncConfigReader(string text, string file)
         };
     }
 
-    private InterfaceSettings ReadInterface(ConfigSection totem)
-    {
-        var sections = totem.Sections.FindAll(s => s.Name == "interface");
-        if (sections.Count == 0)
-        {
-            return new InterfaceSettings();
-        }
-
-        if (sections.Count > 1)
-        {
-            Warn(sections[1].Line, "only link 0 is used; further interface sections have no effect");
-        }
-
-        var s = sections[0];
-        Known(s, ["ringnumber", "linknumber", "bindnetaddr", "mcastaddr", "mcastport", "ttl", "broadcast", "member",
-            "knet_link_priority", "knet_ping_interval", "knet_ping_timeout", "knet_ping_precision", "knet_pong_count",
-            "knet_transport"], []);
-        foreach (var entry in s.Entries.Where(e => e.Key.StartsWith("knet_", StringComparison.Ordinal)))
-        {
-            Warn(entry.Line, $"{entry.Key} has no effect here: there is one link, its state follows from token");
-        }
-
-        if (s.Find("broadcast") is { Value: "yes" } broadcast)
-        {
-            throw Error(broadcast.Line, "broadcast: yes", "mcastaddr, or transport: udpu with a node list");
-        }
-
-        int number = Number(s, s.Find("linknumber") is null ? "ringnumber" : "linknumber", 0, 0, 7);
-        if (number != 0)
-        {
-            throw Error(s.Line, $"the first interface has number {number}", "0");
-        }
-
-        return new InterfaceSettings
-        {
-            LinkNumber = 0,
-            BindNetAddr = Address(s, "bindnetaddr", multicast: false),
-            McastAddr = Address(s, "mcastaddr", multicast: true),
-            McastPort = Number(s, "mcastport", 5405, 1, 65535),
-            Ttl = Number(s, "ttl", 1, 0, 255),
-        };
-    }
-
-    private TransportKind ReadTransport(ConfigSection totem, InterfaceSettings iface, IReadOnlyList<NodeSettings> nodes)
+    private TransportKind ReadTransport(ConfigSection totem, InterfaceSettings? iface, IReadOnlyList<NodeSettings> nodes)
     {
         var entry = totem.Find("transport");
         var kind = entry is null
-            ? (iface.McastAddr is not null ? TransportKind.Multicast : TransportKind.Knet)
+            ? (iface?.McastAddr is not null ? TransportKind.Multicast : TransportKind.Knet)
             : OneOf(entry, "udp", "udpu", "knet") switch
             {
                 "udp" => TransportKind.Multicast,
@@ -176,13 +121,13 @@ internal sealed class CorosyncConfigReader(string text, string file)
         int line = entry?.Line ?? totem.Line;
         if (kind is TransportKind.Multicast)
         {
-            if (iface.BindNetAddr is null && nodes.Count == 0)
+            if (iface?.BindNetAddr is null && nodes.Count == 0)
             {
                 throw Error(line, "multicast without bindnetaddr and without a node list",
                     "totem.interface.bindnetaddr");
             }
 
-            if (iface.McastAddr is null && totem.Find("cluster_name") is null)
+            if (iface?.McastAddr is null && totem.Find("cluster_name") is null)
             {
                 throw Error(line, "multicast without mcastaddr and without cluster_name", "totem.interface.mcastaddr");
             }
@@ -262,7 +207,7 @@ internal sealed class CorosyncConfigReader(string text, string file)
         string cipher = totem.Find("crypto_cipher") is { } c
             ? OneOf(c, "none", "aes128", "aes192", "aes256") : secauth ? "aes256" : "none";
         string hash = totem.Find("crypto_hash") is { } h
-            ? OneOf(h, "none", "sha1", "sha256", "sha384", "sha512") : secauth ? "sha256" : "none";
+            ? OneOf(h, "none", "md5", "sha1", "sha256", "sha384", "sha512") : secauth ? "sha256" : "none";
         if (cipher != "none" && hash == "none")
         {
             throw Error(totem.Find("crypto_cipher")?.Line ?? totem.Line, $"crypto_cipher {cipher} without crypto_hash",
@@ -291,11 +236,6 @@ internal sealed class CorosyncConfigReader(string text, string file)
                     throw Error(entry.Line, $"key '{entry.Key}' in node",
                         "ring0_addr to ring7_addr, nodeid, name, quorum_votes");
                 }
-
-                if (address && entry.Key[4] != '0')
-                {
-                    Warn(entry.Line, $"{entry.Key} has no effect here: only link 0 is used");
-                }
             }
 
             if (s.Sections is [var inner, ..])
@@ -305,6 +245,12 @@ internal sealed class CorosyncConfigReader(string text, string file)
 
             string ring0 = s.Find("ring0_addr")?.Value ?? throw Error(s.Line, "a node without ring0_addr",
                 "ring0_addr");
+            int missing = Enumerable.Range(1, 7).FirstOrDefault(i => s.Find($"ring{i}_addr") is null, 8);
+            if (Enumerable.Range(missing, 8 - missing).Any(i => s.Find($"ring{i}_addr") is not null))
+            {
+                throw Error(s.Line, $"a node without ring{missing}_addr but with a later one", "links without a gap");
+            }
+
             var node = new NodeSettings
             {
                 NodeId = s.Find("nodeid") is null ? 0 : (uint)Number(s, "nodeid", 0, 1),
@@ -354,12 +300,10 @@ internal sealed class CorosyncConfigReader(string text, string file)
         }
 
         _ = OneOf(provider, "corosync_votequorum");
-        foreach (string key in (string[])["allow_downscale", "expected_votes_tracking"])
+        bool downscale = Flag(s, "allow_downscale", false);
+        if (downscale)
         {
-            if (Flag(s, key, false))
-            {
-                throw Error(s.Find(key)!.Line, $"{key}: {s.Find(key)!.Value}", $"no {key}: it is not supported yet");
-            }
+            Warn(s.Find("allow_downscale")!.Line, "allow_downscale is, as votequorum(5) says, incomplete and unsupported");
         }
 
         bool twoNode = Flag(s, "two_node", false);
@@ -423,6 +367,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
             LastManStanding = lastMan,
             LastManStandingWindow = Number(s, "last_man_standing_window", 10_000, 1),
             AutoTieBreaker = tie,
+            AllowDownscale = downscale,
+            ExpectedVotesTracking = downscale || Flag(s, "expected_votes_tracking", false),
         };
     }
 
@@ -539,11 +485,8 @@ internal sealed class CorosyncConfigReader(string text, string file)
             return null;
         }
 
-        bool valid = IPAddress.TryParse(entry.Value, out var ip) && ip.AddressFamily == AddressFamily.InterNetwork
-            && (ip.GetAddressBytes()[0] is >= 224 and <= 239) == multicast;
-        return valid ? entry.Value : throw Error(
-            entry.Line, $"{key}: {entry.Value}", multicast
-                ? "an IPv4 multicast address" : "an IPv4 address or network");
+        return UdpAddress.Parse(entry.Value) is { } ip && ip.IsMulticast == multicast ? entry.Value : throw Error(
+            entry.Line, $"{key}: {entry.Value}", multicast ? "a multicast address" : "an address or network");
     }
 
     private string OneOf(ConfigEntry entry, params string[] allowed) => allowed.Contains(entry.Value) ? entry.Value

@@ -1,3 +1,4 @@
+using Buoy.Membership.Links;
 using Buoy.Membership.Quorum;
 using Buoy.Membership.Totem;
 
@@ -14,7 +15,7 @@ public enum TransportKind
     /// <summary>UDP unicast to the node list (udpu).</summary>
     Unicast,
 
-    /// <summary>knet's place: UDP unicast to the node list on link 0.</summary>
+    /// <summary>knet's place: UDP unicast to the node list, over one to eight links.</summary>
     Knet,
 }
 
@@ -27,10 +28,38 @@ public sealed record CryptoSettings(int KeyBits, string Hash)
     public bool Enabled => Hash != "none";
 }
 
-/// <summary>interface {} of totem {}.</summary>
+/// <summary>ip_version: which address of a name is taken.</summary>
+public enum IpVersion
+{
+    V4,
+    V6,
+
+    /// <summary>The first IPv4 address, else the first IPv6 one.</summary>
+    V4Then6,
+
+    /// <summary>The first IPv6 address, else the first IPv4 one.</summary>
+    V6Then4,
+}
+
+/// <summary>A link: interface {} of totem {}, or its defaults where only the node list names it.</summary>
 public sealed record InterfaceSettings
 {
     public int LinkNumber { get; init; }
+
+    /// <summary>Of several links that are up, passive mode uses the one with the highest.</summary>
+    public int Priority { get; init; } = 1;
+
+    /// <summary>Between pings of a link, ms.</summary>
+    public int PingInterval { get; init; } = 750;
+
+    /// <summary>Without an answer for so long a link is down, ms.</summary>
+    public int PingTimeout { get; init; } = 1500;
+
+    /// <summary>Answers in a row that make a link up.</summary>
+    public int PongCount { get; init; } = 2;
+
+    /// <summary>Latencies the mean is taken over.</summary>
+    public int PingPrecision { get; init; } = 2048;
 
     /// <summary>Address or network to bind to; null where only the node list says.</summary>
     public string? BindNetAddr { get; init; }
@@ -48,7 +77,7 @@ public sealed record NodeSettings
     /// <summary>name, else ring0_addr.</summary>
     public required string Name { get; init; }
 
-    /// <summary>ring0_addr and further.</summary>
+    /// <summary>ring0_addr and further, one per link.</summary>
     public required IReadOnlyList<string> Addresses { get; init; }
     public int Votes { get; init; } = 1;
     public int Line { get; init; }
@@ -86,7 +115,26 @@ public sealed record CorosyncConfig
 
     /// <summary>keyfile of totem {}; null where not given.</summary>
     public string? KeyFile { get; init; }
-    public required InterfaceSettings Interface { get; init; }
+
+    /// <summary>key of totem {}: the secret itself; null where not given. keyfile goes before it.</summary>
+    public string? Key { get; init; }
+
+    /// <summary>Link 0.</summary>
+    public InterfaceSettings Interface => Links[0];
+
+    /// <summary>All links, by number; one unless the transport is knet.</summary>
+    public required IReadOnlyList<InterfaceSettings> Links { get; init; }
+    public LinkMode LinkMode { get; init; }
+
+    /// <summary>config_version; 0 = not compared.</summary>
+    public ulong ConfigVersion { get; init; }
+    public IpVersion IpVersion { get; init; }
+
+    /// <summary>knet_mtu, bytes; 0 = measured.</summary>
+    public int KnetMtu { get; init; }
+
+    /// <summary>knet_pmtud_interval, ms: how often the paths' MTU is measured.</summary>
+    public int PmtudInterval { get; init; } = 30_000;
     public required IReadOnlyList<NodeSettings> Nodes { get; init; }
     public required TotemParameters Totem { get; init; }
     public required QuorumSettings Quorum { get; init; }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Buoy.Linux;
 using Buoy.Membership.Configuration;
+using Buoy.Membership.Links;
 using Buoy.Membership.Quorum;
 using Buoy.Membership.Totem;
 using Buoy.Membership.Transport;
@@ -13,18 +14,21 @@ namespace Buoy.Membership.Host;
 /// the new
 /// ring has said who it is (<see cref="SyncRecord"/>) on that ring.
 /// </summary>
-public sealed class RingEngine : IClusterEngine
+public sealed partial class RingEngine : IClusterEngine
 {
     private const byte KindApplication = 0;
     private const byte KindSync = 1;
     private const byte KindExpectedVotes = 2;
+    private const byte KindReload = 3;
+    private const byte KindKeyReady = 4;
+    private const byte KindQuorumRecord = 5;
 
     /// <summary>Copies of the last word: a lost Leave costs the others a token time-out.</summary>
     private const int LeaveCopies = 3;
 
     private readonly EventLoop _loop;
     private readonly RingOptions _options;
-    private readonly UdpTransport _transport;
+    private readonly RingTransport _transport;
     private readonly Queue<Effect> _effects = new();
     private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
     private readonly byte[] _plain = new byte[65536];
@@ -32,8 +36,7 @@ public sealed class RingEngine : IClusterEngine
     private readonly byte[] _encoded = new byte[65536];
     private readonly MessageAssembler _assembler = new();
     private readonly MessageHandler _onAssembled;
-    private readonly Action<ReadOnlyMemory<byte>, UdpEndpoint> _feed;
-    private readonly byte[] _authkey;
+    private readonly LinkHandler _feed;
     private readonly ulong _incarnation;
     private CorosyncConfig _config;
     private NodeSettings? _self;
@@ -73,12 +76,12 @@ public sealed class RingEngine : IClusterEngine
         }
 
         LocalNodeName = options.LocalName ?? Environment.MachineName;
-        _authkey = _config.Crypto.Enabled ? ReadKey() : [];
+        _firstKey = ReadKey(_config);
         Span<byte> random = stackalloc byte[4];
         RandomNumberGenerator.Fill(random);
         _incarnation = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 20)
             | (BitConverter.ToUInt32(random) & 0xFFFFF);
-        _transport = new UdpTransport(loop, _config, options.Log) { Readable = () => Turn(timers: false) };
+        _transport = new RingTransport(loop, _config, options.Log) { Readable = () => Turn(timers: false) };
         _onAssembled = OnAssembled;
         _feed = OnDatagram;
         Identify();
@@ -150,7 +153,7 @@ public sealed class RingEngine : IClusterEngine
         {
             for (int i = 0; i < LeaveCopies; i++)
             {
-                Send(null, effect.Message);
+                Send(null, effect.Message, again: false);
             }
         }
 
@@ -167,45 +170,9 @@ public sealed class RingEngine : IClusterEngine
             _timer?.Cancel();
             _transport.Dispose();
             _seal?.Dispose();
-            CryptographicOperations.ZeroMemory(_authkey);
+            _linkTimer?.Cancel();
+            CryptographicOperations.ZeroMemory(_firstKey);
         }
-    }
-
-    /// <inheritdoc/>
-    public string? Reload()
-    {
-        CorosyncConfig fresh;
-        try
-        {
-            fresh = CorosyncConfig.Load(_options.ConfigPath);
-        }
-        catch (Exception e) when (e is IOException or CorosyncConfigException or UnauthorizedAccessException)
-        {
-            return e.Message;
-        }
-
-        string? fixedKey = fresh.ClusterName != _config.ClusterName ? "cluster_name"
-            : fresh.Transport != _config.Transport ? "transport"
-            : fresh.Crypto != _config.Crypto ? "crypto_cipher or crypto_hash"
-            : fresh.Interface != _config.Interface ? "interface"
-            : fresh.Totem != _config.Totem ? "a totem timer"
-            : !fresh.Nodes.Select(Identity).SequenceEqual(_config.Nodes.Select(Identity)) ? "nodelist"
-            : null;
-        if (fixedKey is not null)
-        {
-            return $"{fresh.File}: {fixedKey} changed: it takes effect at the next start only; nothing was reloaded";
-        }
-
-        _config = fresh;
-        if (_quorum is not null)
-        {
-            ChangeQuorum(q => q.Reload(fresh.Quorum));
-        }
-
-        return null;
-
-        static (uint, string, string, int) Identity(NodeSettings n) => (n.NodeId, n.Name, string.Join(' ',
-            n.Addresses), n.Votes);
     }
 
     /// <inheritdoc/>
@@ -238,23 +205,6 @@ public sealed class RingEngine : IClusterEngine
 
     // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    private byte[] ReadKey()
-    {
-        string path = _options.AuthkeyPath ?? _config.KeyFile ?? "/etc/corosync/authkey";
-        byte[] key;
-        try
-        {
-            key = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new IOException($"{path}: {e.Message} The key is needed: {_config.File} sets crypto_hash.", e);
-        }
-
-        return key.Length >= DatagramSeal.MinKeySize ? key : throw new IOException(
-            $"{path}: the key has {key.Length} bytes; expected {DatagramSeal.MinKeySize} or more, as corosync-keygen makes");
-    }
-
     private void Identify()
     {
         (LocalNodeId, _self) = _transport.Identify(LocalNodeName);
@@ -281,22 +231,26 @@ public sealed class RingEngine : IClusterEngine
         string folder = _options.StateFolder ?? Environment.GetEnvironmentVariable("BUOY_STATE") ?? "/var/lib/corosync";
         _seqFile = new RingSeqFile(folder, LocalNodeId);
         _seal = new DatagramSeal(
-            _config.Crypto, _authkey, _config.ClusterName, LocalNodeId, _incarnation, _config.Totem.Token);
-        int maxContents = Math.Min(_config.NetMtu, 65000) - 28 - _seal.Overhead - 96;
-        _packer = new MessagePacker(Math.Min(maxContents, TotemLimits.Contents));
+            _config.Crypto, _firstKey, _config.ClusterName, LocalNodeId, _incarnation, _config.Totem.Token);
+        CryptographicOperations.ZeroMemory(_firstKey);
+        _transport.Use(_config, _self);
+        _packer = new MessagePacker(MaxContents());
         bool alone = _config.Nodes.Count <= 1 && !_config.Quorum.TwoNode;
         _quorum = new VoteQuorum(
             _config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes,
-            alone ? 0 : EventLoop.Now + _config.Totem.Token);
-        NodeSet? allowed = _config.Nodes.Count > 0 && _config.Nodes.All(n => n.NodeId != 0)
-            ? NodeSet.Of(_config.Nodes.Select(n => n.NodeId)) : null;
+            alone ? 0 : EventLoop.Now + _config.Totem.Token, LoadExpected(folder));
         _core = new TotemCore(
             _config.Totem, LocalNodeId, _incarnation, _seqFile.Load(), _packer, RandomNumberGenerator.GetInt32,
-                allowed);
+                Allowed(_config));
         _transport.Check(_self);
         _core.Start(EventLoop.Now);
         Perform();
+        OnLinkTimer();
     }
+
+    private static NodeSet? Allowed(CorosyncConfig config) =>
+        config.Nodes.Count > 0 && config.Nodes.All(n => n.NodeId != 0)
+            ? NodeSet.Of(config.Nodes.Select(n => n.NodeId)) : null;
 
     /// <summary>Every downcheck ms while something is missing: the interface, a name, the id.</summary>
     private void DownCheck()
@@ -314,6 +268,7 @@ public sealed class RingEngine : IClusterEngine
         else if (!_transport.Settled)
         {
             _transport.Check(_self);
+            OnLinkTimer();
         }
 
         _loop.Schedule(_config.DownCheck, DownCheck);
@@ -352,14 +307,14 @@ public sealed class RingEngine : IClusterEngine
         }
     }
 
-    private void OnDatagram(ReadOnlyMemory<byte> datagram, UdpEndpoint from)
+    private void OnDatagram(int link, ReadOnlyMemory<byte> datagram, UdpEndpoint from)
     {
-        if (_disposed)
+        if (_disposed || _options.Loses?.Invoke(link, from) == true)
         {
             return;
         }
 
-        if (!_transport.IsListed(from))
+        if (!_transport.IsListed(link, from))
         {
             Count("drop.unlisted-ip");
             WarnOnce("drop.unlisted-ip", from);
@@ -369,8 +324,16 @@ public sealed class RingEngine : IClusterEngine
         long now = EventLoop.Now;
         if (_seal!.Open(now, datagram.Span, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
         {
-            Count(drop);
+            // What came over several links is dropped but once; the counter tells both apart only where there is one link.
+            Count(drop == "drop.replay" && _transport.Links.Count > 1 ? "drop.repeat" : drop);
             WarnOnce(drop, from);
+            return;
+        }
+
+        _transport.Learn(link, sender, from);
+        if (LinkMessage.IsOne(_plain.AsSpan(0, length)))
+        {
+            OnLinkMessage(now, link, sender, _plain.AsSpan(0, length));
             return;
         }
 
@@ -380,7 +343,6 @@ public sealed class RingEngine : IClusterEngine
             return;
         }
 
-        _transport.Learn(sender, from);
         _core!.OnMessage(now, sender, incarnation, message);
         Perform();
     }
@@ -444,10 +406,10 @@ public sealed class RingEngine : IClusterEngine
                 _core!.OnOwnMessage(EventLoop.Now, e.Message);
                 break;
             case SendTo e:
-                Send(e.NodeId, e.Message);
+                Send(e.NodeId, e.Message, e.Again);
                 break;
             case Broadcast e:
-                Send(null, e.Message);
+                Send(null, e.Message, again: false);
                 break;
             case PersistRingSeq e:
                 Persist(e.Seq);
@@ -468,17 +430,18 @@ public sealed class RingEngine : IClusterEngine
         }
     }
 
-    private void Send(uint? node, TotemMessage message)
+    private void Send(uint? node, TotemMessage message, bool again)
     {
         int length = MessageCodec.Encode(message, _encoded);
         length = _seal!.Seal(_encoded.AsSpan(0, length), _sealed);
+        bool everywhere = again || message is JoinMessage or ProbeMessage or CommitTokenMessage;
         if (node is { } to)
         {
-            _transport.SendTo(to, _sealed.AsSpan(0, length));
+            _transport.SendTo(to, _sealed.AsSpan(0, length), everywhere);
         }
         else
         {
-            _transport.Broadcast(LocalNodeId, _sealed.AsSpan(0, length));
+            _transport.Broadcast(LocalNodeId, _sealed.AsSpan(0, length), everywhere);
         }
     }
 
@@ -513,8 +476,9 @@ public sealed class RingEngine : IClusterEngine
         _syncFirstSign = change.FirstSign;
         _syncRecords.Clear();
         _synced = false;
-        string address = _transport.Local == 0 ? "" : UdpEndpoint.Dotted(_transport.Local);
-        var record = new SyncRecord(_syncRing, _viewedRing, _joined, _quorum!.MyRecord, LocalNodeName, address);
+        var record = new SyncRecord(
+            _syncRing, _viewedRing, _joined, _quorum!.MyRecord, LocalNodeName, _transport.Local, _config.ConfigVersion,
+            _viewed.Except(change.Members).Any(_core!.HasSaidGoodbye));
         _packer!.AddUrgent(KindSync, record.Encode());
         _core!.OnMessageQueued(EventLoop.Now);
     }
@@ -532,6 +496,19 @@ public sealed class RingEngine : IClusterEngine
             case KindExpectedVotes when _synced && message.Length == 4:
                 int votes = BitConverter.ToInt32(message);
                 ChangeQuorum(q => q.SetExpected(votes));
+                break;
+            case KindReload when _synced:
+                ReloadHere(sender);
+                break;
+            case KindQuorumRecord when _synced:
+                if (SyncRecord.DecodeQuorum(message) is { } record && record.NodeId == sender)
+                {
+                    ChangeQuorum(q => q.OnRecord(record));
+                }
+
+                break;
+            case KindKeyReady when message.Length == 8:
+                OnKeyReady(sender, BitConverter.ToUInt64(message));
                 break;
             default:
                 Count("drop.kind");
@@ -554,10 +531,17 @@ public sealed class RingEngine : IClusterEngine
             return;
         }
 
+        if (IsOutdated())
+        {
+            return;
+        }
+
         _synced = true;
         var joined = SyncRecord.JoinedOf(_syncRing, _syncRecords.Values);
         _joined = joined[LocalNodeId];
-        _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)]);
+        _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)],
+            _syncRecords.Values.Any(r => r.LeftCleanly));
+        TrackExpected();
         _viewRecords = [.. _syncRecords.Values];
         ArmQuorumTimer();
         var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name,
@@ -574,6 +558,7 @@ public sealed class RingEngine : IClusterEngine
             $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
             + $"{Ids(view.Came)}; votes {_quorum.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
             + $"{EventLoop.Now - _syncFirstSign} ms after the first sign");
+        AnnounceKey();
         _sink!.OnView(view);
     }
 
@@ -597,6 +582,7 @@ public sealed class RingEngine : IClusterEngine
     {
         bool was = _quorum!.Quorate;
         change(_quorum);
+        TrackExpected();
         if (_quorum.Quorate != was)
         {
             _sink?.OnQuorum(_quorum.Quorate);
@@ -606,7 +592,7 @@ public sealed class RingEngine : IClusterEngine
     /// <summary>The first datagram dropped for a reason that an operator should know of leaves a line.</summary>
     private void WarnOnce(string drop, UdpEndpoint from)
     {
-        if (_counters[drop] == 1 && drop is not ("drop.own" or "drop.replay"))
+        if (_counters.GetValueOrDefault(drop) == 1 && drop is not ("drop.own" or "drop.replay"))
         {
             _options.Log(true, $"{from}: {drop[5..]}: such datagrams are dropped and counted as {drop}");
         }

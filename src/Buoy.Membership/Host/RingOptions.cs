@@ -1,3 +1,4 @@
+using Buoy.Linux;
 using Buoy.Membership.Configuration;
 
 namespace Buoy.Membership.Host;
@@ -22,4 +23,13 @@ public sealed record RingOptions
 
     /// <summary>Receives lines for the log: warning or not, text. On the loop's thread.</summary>
     public Action<bool, string> Log { get; init; } = static (_, _) => { };
+
+    /// <summary>
+    /// Called when this node must not go on (its configuration is older than the cluster's); null = it leaves and stays
+    /// alone. On the loop's thread.
+    /// </summary>
+    public Action<string>? Fatal { get; init; }
+
+    /// <summary>Faults that tests inject: true = a datagram that came over this link from there is lost.</summary>
+    internal Func<int, UdpEndpoint, bool>? Loses { get; init; }
 }

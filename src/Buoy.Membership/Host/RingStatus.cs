@@ -10,7 +10,7 @@ namespace Buoy.Membership.Host;
 internal static class RingStatus
 {
     public static EngineStatus Of(
-        CorosyncConfig config, TotemCore? core, VoteQuorum? quorum, UdpTransport transport,
+        CorosyncConfig config, TotemCore? core, VoteQuorum? quorum, RingTransport transport,
             IReadOnlyList<SyncRecord> records,
         uint self, string selfName, IReadOnlyDictionary<string, long> own, int waiting)
     {
@@ -35,14 +35,35 @@ internal static class RingStatus
 
         counters["send.errors"] = transport.SendErrors;
         counters["queue.waiting"] = waiting;
-        var peers = new List<(uint, string)> { (self, "localhost") };
-        if (core is not null)
+        var links = new List<(int, string, IReadOnlyList<(uint, string)>)>();
+        var mtus = new Dictionary<(int, uint), int>();
+        foreach (var link in transport.Links)
         {
-            peers.AddRange(core.PeerStates(EventLoop.Now).Select(p => (p.NodeId, p.Reachable
-                ? "connected" : "disconnected")));
+            var peers = new List<(uint, string)> { (self, "localhost") };
+            if (transport.IsMonitored)
+            {
+                foreach (var path in transport.Monitor.Paths.Where(p => p.Link == link.Number))
+                {
+                    peers.Add((path.NodeId, path.IsUp ? "connected" : "disconnected"));
+                    mtus[(link.Number, path.NodeId)] = path.Mtu;
+                    string prefix = $"stats.knet.node{path.NodeId}.link{path.Link}.";
+                    counters[prefix + "connected"] = path.IsUp ? 1 : 0;
+                    counters[prefix + "up_count"] = path.UpCount;
+                    counters[prefix + "down_count"] = path.DownCount;
+                    counters[prefix + "latency_ave"] = (long)(path.Latency * 1000);
+                    counters[prefix + "mtu"] = path.Mtu;
+                }
+            }
+            else if (core is not null)
+            {
+                peers.AddRange(core.PeerStates(EventLoop.Now).Select(p => (p.NodeId, p.Reachable
+                    ? "connected" : "disconnected")));
+            }
+
+            peers.Sort();
+            links.Add((link.Number, link.Local.IsNone ? "" : link.Local.ToString(), peers));
         }
 
-        peers.Sort();
         return new EngineStatus
         {
             Transport = config.Transport switch { TransportKind.Multicast => "udp", TransportKind.Unicast => "udpu",
@@ -56,7 +77,8 @@ internal static class RingStatus
             Quorum = quorum?.Quorum ?? 0,
             Flags = quorum?.Flags ?? [],
             Nodes = [.. nodes.Values],
-            Links = [(0, transport.Local == 0 ? "" : UdpEndpoint.Dotted(transport.Local), peers)],
+            Links = links,
+            LinkMtus = mtus,
             Counters = counters,
         };
     }

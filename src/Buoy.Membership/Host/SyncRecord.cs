@@ -9,48 +9,57 @@ namespace Buoy.Membership.Host;
 /// </summary>
 /// <param name="RingId">The new ring.</param>
 /// <param name="ViewedRing">The ring of the member's last view; default where it had none.</param>
+/// <param name="ConfigVersion">config_version of its file.</param>
+/// <param name="LeftCleanly">A member of the view before said goodbye to it.</param>
 /// <param name="Joined">Ring seq of the view in which it came in; 0 where it had none.</param>
 internal sealed record SyncRecord(
-    RingId RingId, RingId ViewedRing, ulong Joined, QuorumRecord Quorum, string Name, string Address)
+    RingId RingId, RingId ViewedRing, ulong Joined, QuorumRecord Quorum, string Name, string Address,
+    ulong ConfigVersion = 0, bool LeftCleanly = false)
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
+
+    /// <summary>Bytes before the name's length.</summary>
+    private const int Fixed = 59;
+
+    /// <summary>Bytes of a quorum record.</summary>
+    private const int QuorumSize = 17;
     private const int MaxText = 255;
 
     public byte[] Encode()
     {
         byte[] name = Text(Name);
         byte[] address = Text(Address);
-        var bytes = new byte[1 + 12 + 12 + 8 + 4 + 4 + 4 + 1 + 1 + name.Length + 1 + address.Length];
+        var bytes = new byte[Fixed + 1 + name.Length + 1 + address.Length];
         bytes[0] = Version;
         WriteRing(bytes.AsSpan(1), RingId);
         WriteRing(bytes.AsSpan(13), ViewedRing);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(25), Joined);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(33), Quorum.NodeId);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(37), Quorum.Votes);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(41), Quorum.ExpectedVotes);
-        bytes[45] = (byte)((Quorum.Quorate ? 1 : 0) | (Quorum.WaitForAllArmed ? 2 : 0));
-        bytes[46] = (byte)name.Length;
-        name.CopyTo(bytes, 47);
-        bytes[47 + name.Length] = (byte)address.Length;
-        address.CopyTo(bytes, 48 + name.Length);
+        WriteQuorum(bytes.AsSpan(33), Quorum);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(50), ConfigVersion);
+        bytes[58] = LeftCleanly ? (byte)1 : (byte)0;
+        bytes[Fixed] = (byte)name.Length;
+        name.CopyTo(bytes, Fixed + 1);
+        bytes[Fixed + 1 + name.Length] = (byte)address.Length;
+        address.CopyTo(bytes, Fixed + 2 + name.Length);
         return bytes;
     }
 
     public static SyncRecord? Decode(ReadOnlySpan<byte> from)
     {
-        if (from.Length < 48 || from[0] != Version || from.Length < 48 + from[46]
-            || from.Length != 48 + from[46] + from[47 + from[46]])
+        const int least = Fixed + 2;
+        if (from.Length < least || from[0] != Version || from.Length < least + from[Fixed]
+            || from.Length != least + from[Fixed] + from[Fixed + 1 + from[Fixed]] || from[58] > 1
+            || ReadQuorum(from[33..]) is not { } quorum)
         {
             return null;
         }
 
-        int name = from[46];
+        int name = from[Fixed];
         return new SyncRecord(
             ReadRing(from[1..]), ReadRing(from[13..]), BinaryPrimitives.ReadUInt64LittleEndian(from[25..]),
-            new QuorumRecord(
-                BinaryPrimitives.ReadUInt32LittleEndian(from[33..]), BinaryPrimitives.ReadInt32LittleEndian(from[37..]),
-                BinaryPrimitives.ReadInt32LittleEndian(from[41..]), (from[45] & 1) != 0, (from[45] & 2) != 0),
-            Encoding.UTF8.GetString(from.Slice(47, name)), Encoding.UTF8.GetString(from[(48 + name)..]));
+            quorum,
+            Encoding.UTF8.GetString(from.Slice(Fixed + 1, name)), Encoding.UTF8.GetString(from[(Fixed + 2 + name)..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(from[50..]), from[58] == 1);
     }
 
     /// <summary>
@@ -68,6 +77,42 @@ internal sealed record SyncRecord(
             r => r.Quorum.NodeId, r => main is not null && r.Joined != 0 && r.ViewedRing == main.Key
                 ? r.Joined : ring.Seq);
     }
+
+    /// <summary>A quorum record by itself, sent when it changes between rings.</summary>
+    public static byte[] EncodeQuorum(QuorumRecord record)
+    {
+        var bytes = new byte[QuorumSize];
+        WriteQuorum(bytes, record);
+        return bytes;
+    }
+
+    /// <summary>Reads one; null where it is malformed.</summary>
+    public static QuorumRecord? DecodeQuorum(ReadOnlySpan<byte> from) =>
+        from.Length == QuorumSize ? ReadQuorum(from) : null;
+
+    private static void WriteQuorum(Span<byte> to, QuorumRecord q)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(to, q.NodeId);
+        BinaryPrimitives.WriteInt32LittleEndian(to[4..], q.Votes);
+        BinaryPrimitives.WriteInt32LittleEndian(to[8..], q.ExpectedVotes);
+        BinaryPrimitives.WriteInt32LittleEndian(to[12..], q.DeviceVotes);
+        to[16] = (byte)((q.Quorate ? 1 : 0) | (q.WaitForAllArmed ? 2 : 0) | (q.MasterWins ? 4 : 0));
+    }
+
+    private static QuorumRecord? ReadQuorum(ReadOnlySpan<byte> from)
+    {
+        int votes = BinaryPrimitives.ReadInt32LittleEndian(from[4..]);
+        int expected = BinaryPrimitives.ReadInt32LittleEndian(from[8..]);
+        int device = BinaryPrimitives.ReadInt32LittleEndian(from[12..]);
+        byte flags = from[16];
+        return votes is < 0 or > MaxVotes || expected is < 0 or > MaxVotes || device is < 0 or > MaxVotes || flags > 7
+            ? null
+            : new QuorumRecord(BinaryPrimitives.ReadUInt32LittleEndian(from), votes, expected, (flags & 1) != 0,
+                (flags & 2) != 0, device, (flags & 4) != 0);
+    }
+
+    /// <summary>Votes a member may claim: sums over all members cannot overflow.</summary>
+    private const int MaxVotes = 1_000_000;
 
     private static byte[] Text(string s)
     {

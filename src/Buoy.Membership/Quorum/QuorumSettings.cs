@@ -26,6 +26,15 @@ public sealed record QuorumSettings
 
     /// <summary>Who decides between two halves; null = nobody.</summary>
     public TieBreaker? AutoTieBreaker { get; init; }
+
+    /// <summary>Expected votes fall to what is present, not below the configured, when a node leaves cleanly.</summary>
+    public bool AllowDownscale { get; init; }
+
+    /// <summary>The highest expected votes ever seen are kept on disk and are a floor after a restart.</summary>
+    public bool ExpectedVotesTracking { get; init; }
+
+    /// <summary>Votes a quorum device may cast; contained in <see cref="ExpectedVotes"/>. 0 = no device.</summary>
+    public int DeviceVotes { get; init; }
 }
 
 /// <summary>auto_tie_breaker_node: lowest, highest, or a list of ids in order of preference.</summary>

@@ -4,7 +4,8 @@ namespace Buoy.Membership.Totem;
 public abstract record Effect;
 
 /// <summary>Send to one node.</summary>
-public sealed record SendTo(uint NodeId, TotemMessage Message) : Effect;
+/// <param name="Again">A retransmission: where there are several links, over every one of them.</param>
+public sealed record SendTo(uint NodeId, TotemMessage Message, bool Again = false) : Effect;
 
 /// <summary>Send to everybody reachable: by multicast, or to each configured node.</summary>
 public sealed record Broadcast(TotemMessage Message) : Effect;

@@ -25,12 +25,20 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     private readonly LinkedList<(byte Kind, byte[] Bytes)> _ordinary = new();
     private readonly Queue<(byte Kind, byte[] Bytes)> _urgent = new();
     private int _offset;
+    private int _maxContents = maxContents;
     private long _waitingBytes;
     private bool _open;
 
     /// <inheritdoc/>
     public override int Count =>
-        _urgent.Count + (_open && _ordinary.Count > 0 ? 1 + (int)((_waitingBytes - _offset) / maxContents) : 0);
+        _urgent.Count + (_open && _ordinary.Count > 0 ? 1 + (int)((_waitingBytes - _offset) / _maxContents) : 0);
+
+    /// <summary>Bytes of one regular message from now on; the links' MTU changed.</summary>
+    public int MaxContents
+    {
+        get => _maxContents;
+        set => _maxContents = value;
+    }
 
     /// <summary>Messages that wait, ordinary and urgent.</summary>
     public int Waiting => _ordinary.Count + _urgent.Count;
@@ -57,7 +65,7 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     /// <summary>Adds a message that passes before the gate opens; it fits into one datagram.</summary>
     public void AddUrgent(byte kind, ReadOnlySpan<byte> message)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(message.Length, maxContents - PieceHeader);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(message.Length, _maxContents - PieceHeader);
         _urgent.Enqueue((kind, message.ToArray()));
     }
 
@@ -90,13 +98,13 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
         }
 
         int used = 0;
-        Span<byte> buffer = new byte[maxContents];
-        while (_ordinary.First is { } node && used + PieceHeader < maxContents)
+        Span<byte> buffer = new byte[_maxContents];
+        while (_ordinary.First is { } node && used + PieceHeader < _maxContents)
         {
             var (kind, bytes) = node.Value;
             int left = bytes.Length - _offset;
-            int room = maxContents - used - PieceHeader;
-            if (left > room && used > 0 && left <= maxContents - PieceHeader)
+            int room = _maxContents - used - PieceHeader;
+            if (left > room && used > 0 && left <= _maxContents - PieceHeader)
             {
                 break;
             }

@@ -72,6 +72,9 @@ public sealed partial class TotemCore
         return peer;
     }
 
+    /// <summary>The process of this node that was last heard left with a word.</summary>
+    public bool HasSaidGoodbye(uint id) => _peers.TryGetValue(id, out var p) && p.Departed;
+
     private bool HasDeparted(uint id, ulong incarnation) =>
         _peers.TryGetValue(id, out var p) && p.Departed && p.Incarnation == incarnation;
 

@@ -347,17 +347,17 @@ public sealed partial class TotemCore
         Set(TotemTimer.TokenRetransmit, now + _parameters.TokenRetransmit);
         if (State is TotemState.Commit && _lastCommitSent is { } commit)
         {
-            Send(commit.To, commit.Token);
+            Send(commit.To, commit.Token, again: true);
         }
         else if (_lastTokenSent is { } token && State is TotemState.Operational or TotemState.Recovery
             && _heldToken is null)
         {
             _tokenOverdueSince ??= now;
-            Send(Successor(State is TotemState.Recovery ? _myNewMemb : _myMemb, _myId), _lastTokenSent!);
+            Send(Successor(State is TotemState.Recovery ? _myNewMemb : _myMemb, _myId), token, again: true);
         }
         else if (State is TotemState.Recovery && _lastCommitSent is { } second)
         {
-            Send(second.To, second.Token);
+            Send(second.To, second.Token, again: true);
         }
 
         Count("sent.token-retransmission");

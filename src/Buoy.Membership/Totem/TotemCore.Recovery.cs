@@ -123,6 +123,7 @@ public sealed partial class TotemCore
     /// </summary>
     private void Install(long now)
     {
+        _parameters = _nextParameters ?? _parameters;
         // 1. What may be delivered in the old regular configuration.
         while (_old.Find(_old.HighDelivered + 1) is { } next && (!next.Safe || next.Seq <= _highRingDelivered))
         {

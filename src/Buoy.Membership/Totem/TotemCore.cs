@@ -34,9 +34,9 @@ namespace Buoy.Membership.Totem;
 public sealed partial class TotemCore
 {
     private const long Never = long.MaxValue;
-    private readonly TotemParameters _parameters;
+    private TotemParameters _parameters;
     private readonly Func<int, int> _random;
-    private readonly NodeSet? _allowed;
+    private NodeSet? _allowed;
     private readonly OutgoingQueue _outgoing;
     private readonly List<Effect> _effects = [];
     private readonly Queue<TotemMessage> _toMyself = new();
@@ -46,6 +46,7 @@ public sealed partial class TotemCore
     private readonly ulong _myIncarnation;
     private bool _stepping;
     private bool _stopped;
+    private TotemParameters? _nextParameters;
 
     // Rings.
     private RingId _myRingId;
@@ -146,6 +147,38 @@ public sealed partial class TotemCore
                 ConfigDigest = _parameters.Digest,
             }));
             _stopped = true;
+        }
+    }
+
+    /// <summary>
+    /// A reloaded configuration. Each member reloads at its own moment: until the next installation the larger of the
+    /// old and the new token, consensus and retransmission times hold, so that no member's token expires because
+    /// another's became longer. A member that is not considered any more is accused at once.
+    /// </summary>
+    public void Reconfigure(long now, TotemParameters parameters, NodeSet? allowed)
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        _nextParameters = parameters;
+        _parameters = parameters with
+        {
+            Token = Math.Max(_parameters.Token, parameters.Token),
+            Consensus = Math.Max(_parameters.Consensus, parameters.Consensus),
+        };
+        _allowed = allowed;
+        _digestWarned.Clear();
+        NodeSet removed = NodeSet.Of(_myProcSet.Where(id => !IsAllowed(id)));
+        if (removed.Count > 0)
+        {
+            Step(() =>
+            {
+                AbortRecovery();
+                _myFailSet = _myFailSet.Union(removed);
+                EnterGather(now, "node removed");
+            }, now);
         }
     }
 
@@ -345,7 +378,7 @@ public sealed partial class TotemCore
 
     private void Emit(Effect effect) => _effects.Add(effect);
 
-    private void Send(uint nodeId, TotemMessage message)
+    private void Send(uint nodeId, TotemMessage message, bool again = false)
     {
         // A commit token to myself goes through the host, which may have failed to make its ring seq durable.
         if (nodeId == _myId && message is not CommitTokenMessage)
@@ -354,7 +387,7 @@ public sealed partial class TotemCore
         }
         else
         {
-            Emit(new SendTo(nodeId, message));
+            Emit(new SendTo(nodeId, message, again));
         }
     }
 

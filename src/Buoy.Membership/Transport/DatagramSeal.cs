@@ -10,11 +10,9 @@ namespace Buoy.Membership.Transport;
 /// <code>
 /// magic:4 version:1 protection:1 zero:2 cluster:8 sender:4 incarnation:8 counter:8 | iv:16 | ciphertext | tag
 /// </code>
-/// Encrypt-then-MAC: AES-CBC with a random IV, HMAC over everything before the tag, compared in constant time; both
-/// keys
-/// derived from authkey and the cluster's name (HKDF). Then the sender's incarnation (a process start; newer ones
-/// replace
-/// older ones, older ones are dead) and its counter (each once) decide about freshness.
+/// Protection by a <see cref="SealKey"/>; while keys are exchanged there is more than one, and any of them opens. Then the
+/// sender's incarnation (a process start; newer ones replace older ones, older ones are dead) and its counter (each once)
+/// decide about freshness.
 /// </summary>
 public sealed class DatagramSeal : IDisposable
 {
@@ -29,14 +27,11 @@ public sealed class DatagramSeal : IDisposable
 
     private const uint Magic = 0x594f5542; // "BUOY"
     private const byte Version = 1;
-    private const int IvSize = 16;
     private readonly ulong _cluster;
-    private readonly byte _protection;
     private readonly uint _myId;
     private readonly ulong _myIncarnation;
     private readonly long _deadAfter;
-    private readonly Aes? _aes;
-    private readonly IncrementalHash? _mac;
+    private readonly List<SealKey> _keys = [];
     private readonly Dictionary<uint, Sender> _senders = [];
     private ulong _counter;
 
@@ -67,78 +62,51 @@ public sealed class DatagramSeal : IDisposable
         _myIncarnation = myIncarnation;
         _deadAfter = deadAfter;
         _cluster = BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(cluster)));
-        if (!crypto.Enabled)
-        {
-            return;
-        }
-
-        if (authkey.Length < MinKeySize)
-        {
-            throw new ArgumentException($"the key has {authkey.Length} bytes; {MinKeySize} or more are needed",
-                nameof(authkey));
-        }
-
-        HashAlgorithmName hash = crypto.Hash switch
-        {
-            "sha1" => HashAlgorithmName.SHA1,
-            "sha384" => HashAlgorithmName.SHA384,
-            "sha512" => HashAlgorithmName.SHA512,
-            _ => HashAlgorithmName.SHA256,
-        };
-        TagSize = crypto.Hash switch { "sha1" => 20, "sha384" => 48, "sha512" => 64, _ => 32 };
-        _protection = (byte)(TagSize + (crypto.KeyBits / 64));
-        byte[] key = authkey.ToArray();
-        byte[] salt = Encoding.UTF8.GetBytes(cluster);
-        _mac = IncrementalHash.CreateHMAC(
-            hash, HKDF.DeriveKey(HashAlgorithmName.SHA256, key, TagSize, salt, "buoy ring authentication"u8.ToArray()));
-        if (crypto.KeyBits > 0)
-        {
-            _aes = Aes.Create();
-            _aes.Key = HKDF.DeriveKey(HashAlgorithmName.SHA256, key, crypto.KeyBits / 8, salt,
-                "buoy ring encryption"u8.ToArray());
-        }
-
-        CryptographicOperations.ZeroMemory(key);
+        _keys.Add(new SealKey(crypto, authkey, cluster));
     }
 
     /// <summary>Bytes of the tag; 0 without crypto.</summary>
-    public int TagSize { get; }
+    public int TagSize => _keys[0].TagSize;
 
-    /// <summary>Bytes added to a message at most.</summary>
-    public int Overhead => HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16);
+    /// <summary>Bytes added to a message at most, with any key that may be sent with.</summary>
+    public int Overhead => HeaderSize + _keys.Max(k => k.Overhead);
+
+    /// <summary>What is sent with.</summary>
+    public SealKey Current => _keys[0];
+
+    /// <summary>Datagrams that a key opens are taken from now on, beside those of the others.</summary>
+    public void Accept(SealKey key) => _keys.Add(key);
+
+    /// <summary>Sends with a key that was accepted before.</summary>
+    public void SendWith(SealKey key)
+    {
+        if (_keys.Remove(key))
+        {
+            _keys.Insert(0, key);
+        }
+    }
+
+    /// <summary>Ends a key: what it would open is dropped from now on.</summary>
+    public void Forget(SealKey key)
+    {
+        if (_keys.Count > 1 && _keys.Remove(key))
+        {
+            key.Dispose();
+        }
+    }
 
     /// <summary>Wraps a message; returns the datagram's length.</summary>
     public int Seal(ReadOnlySpan<byte> message, Span<byte> to)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(to, Magic);
         to[4] = Version;
-        to[5] = _protection;
+        to[5] = _keys[0].Protection;
         to[6] = to[7] = 0;
         BinaryPrimitives.WriteUInt64LittleEndian(to[8..], _cluster);
         BinaryPrimitives.WriteUInt32LittleEndian(to[16..], _myId);
         BinaryPrimitives.WriteUInt64LittleEndian(to[20..], _myIncarnation);
         BinaryPrimitives.WriteUInt64LittleEndian(to[28..], ++_counter);
-        int length = HeaderSize;
-        if (_aes is not null)
-        {
-            var iv = to.Slice(length, IvSize);
-            RandomNumberGenerator.Fill(iv);
-            length += IvSize;
-            length += _aes.EncryptCbc(message, iv, to[length..]);
-        }
-        else
-        {
-            message.CopyTo(to[length..]);
-            length += message.Length;
-        }
-
-        if (_mac is not null)
-        {
-            _mac.AppendData(to[..length]);
-            length += _mac.GetHashAndReset(to[length..]);
-        }
-
-        return length;
+        return _keys[0].Seal(message, to, HeaderSize);
     }
 
     /// <summary>
@@ -165,26 +133,24 @@ public sealed class DatagramSeal : IDisposable
             return "drop.other-cluster";
         }
 
-        if (datagram[5] != _protection)
+        SealKey? key = null;
+        string drop = "drop.other-crypto";
+        foreach (var candidate in _keys)
         {
-            return "drop.other-crypto";
-        }
-
-        if (datagram.Length < HeaderSize + TagSize + (_aes is null ? 0 : IvSize + 16))
-        {
-            return "drop.truncated";
-        }
-
-        var body = datagram[..^TagSize];
-        if (_mac is not null)
-        {
-            Span<byte> tag = stackalloc byte[64];
-            _mac.AppendData(body);
-            int n = _mac.GetHashAndReset(tag);
-            if (!CryptographicOperations.FixedTimeEquals(tag[..n], datagram[^TagSize..]))
+            if (datagram[5] == candidate.Protection)
             {
-                return "drop.authentication";
+                drop = datagram.Length < HeaderSize + candidate.LeastOverhead ? "drop.truncated" : "drop.authentication";
+                key = drop == "drop.authentication" && candidate.IsAuthentic(datagram) ? candidate : null;
+                if (key is not null)
+                {
+                    break;
+                }
             }
+        }
+
+        if (key is null)
+        {
+            return drop;
         }
 
         sender = BinaryPrimitives.ReadUInt32LittleEndian(datagram[16..]);
@@ -204,24 +170,11 @@ public sealed class DatagramSeal : IDisposable
             return stale;
         }
 
-        body = body[HeaderSize..];
-        if (_aes is null)
-        {
-            body.CopyTo(plain);
-            length = body.Length;
-            return null;
-        }
-
-        return body.Length % 16 == 0 && _aes.TryDecryptCbc(body[IvSize..], body[..IvSize], plain, out length)
-            ? null : "drop.decryption";
+        return key.TryOpen(datagram[HeaderSize..^key.TagSize], plain, out length) ? null : "drop.decryption";
     }
 
     /// <summary>Frees the keys.</summary>
-    public void Dispose()
-    {
-        _aes?.Dispose();
-        _mac?.Dispose();
-    }
+    public void Dispose() => _keys.ForEach(k => k.Dispose());
 
     /// <summary>
     /// Freshness of an authentic datagram; null = fresh. A newer incarnation replaces the known one at once (a restart).

@@ -175,18 +175,19 @@ internal sealed class CorosyncTools(ShellServices services)
         foreach (MemberReport x in m.Members.Where(x => !x.Local).OrderBy(x => x.NodeId))
         {
             var links = m.Links.Select(l => (Link: l, Peer: l.Peers.FirstOrDefault(p => p.NodeId == x.NodeId)))
-                .Where(p => p.Peer?.State == "connected").ToList();
-            if (links.Count == 0)
+                .Where(p => p.Peer is not null).ToList();
+            if (!links.Exists(p => p.Peer!.State == "connected"))
             {
                 continue;
             }
 
             o.Write($"nodeid: {x.NodeId} reachable\n");
-            foreach ((LinkReport l, _) in links)
+            foreach ((LinkReport l, LinkPeerReport? peer) in links)
             {
                 string to = l.LinkId < x.Addresses.Count ? x.Addresses[l.LinkId] : "";
-                string mtu = m.Counters.TryGetValue("mtu", out long n) ? $" mtu: {n}" : "";
-                o.Write($"   LINK: {l.LinkId} {l.Transport} ({l.Address}->{to}) enabled connected{mtu}\n");
+                long mtu = peer!.Mtu > 0 ? peer.Mtu : m.Counters.GetValueOrDefault("mtu");
+                o.Write($"   LINK: {l.LinkId} {l.Transport} ({l.Address}->{to}) enabled"
+                    + $"{(peer.State == "connected" ? " connected" : "")}{(mtu > 0 ? $" mtu: {mtu}" : "")}\n");
             }
 
             o.Write("\n");

@@ -53,9 +53,10 @@ internal static class ClusterCommand
         using var log = new DaemonLog(config.Logging);
         var logger = new LineLogger(
             log.Write, config.Logging.Debug ? LogLevel.Debug : LogLevel.Information, config.Logging.Timestamp != "off");
+        string? fatal = null;
         try
         {
-            return ClusterDaemon.Run(
+            int code = ClusterDaemon.Run(
                 new ClusterDaemonOptions
                 {
                     Logger = logger,
@@ -69,6 +70,11 @@ internal static class ClusterCommand
                     AuthkeyPath = authkey,
                     StateFolder = State ?? "/var/lib/corosync",
                     Log = (warning, text) => RingLog.Line(logger, warning ? LogLevel.Warning : LogLevel.Information, text),
+                    Fatal = why =>
+                    {
+                        fatal = why;
+                        loop.Stop();
+                    },
                 }),
                 loop => new AgentExecutor(loop, new AgentExecutorOptions
                 {
@@ -78,6 +84,7 @@ internal static class ClusterCommand
                         logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
                 }),
                 new ClusterScheduler());
+            return fatal is null ? code : Fail(fatal);
         }
         catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException or LinuxException
             or System.Net.Sockets.SocketException)
