@@ -110,6 +110,10 @@ public sealed record ProxyConfig
     /// <summary>Redispatch after that many retries: -1 = at the last one (option redispatch), 0 = never.</summary>
     public int Redispatch { get; init; }
     public BalanceConfig Balance { get; init; } = new("roundrobin", null);
+    public HashTypeConfig HashType { get; init; } = new(false, HashFunction.Sdbm, false);
+
+    /// <summary>hash-balance-factor in per cent of the average load, 0 = none.</summary>
+    public int BalanceFactor { get; init; }
 
     /// <summary>Log targets, <c>log global</c> already replaced by the global ones.</summary>
     public IReadOnlyList<LogTargetConfig> Logs { get; init; } = [];
@@ -156,7 +160,33 @@ public sealed record TimeoutsConfig
 }
 
 /// <summary>balance ALGORITHM ARGUMENT.</summary>
-public sealed record BalanceConfig(string Algorithm, string? Argument);
+/// <param name="Argument">Draws of random, parameter of url_param, header of hdr (lower-case), cookie of rdp-cookie.</param>
+public sealed record BalanceConfig(string Algorithm, string? Argument)
+{
+    /// <summary>uri: the query too.</summary>
+    public bool Whole { get; init; }
+
+    /// <summary>uri: without the authority of an absolute one.</summary>
+    public bool PathOnly { get; init; }
+
+    /// <summary>uri: at most that many characters, 0 = all.</summary>
+    public int Length { get; init; }
+
+    /// <summary>uri: at most that many directories, 0 = all.</summary>
+    public int Depth { get; init; }
+
+    /// <summary>url_param: look into the body of a POST.</summary>
+    public bool CheckPost { get; init; }
+
+    /// <summary>hdr: only the main label of the domain.</summary>
+    public bool DomainOnly { get; init; }
+}
+
+/// <summary>Functions of hash-type.</summary>
+public enum HashFunction { Sdbm, Djb2, Crc32 }
+
+/// <summary>hash-type METHOD FUNCTION MODIFIER.</summary>
+public sealed record HashTypeConfig(bool Consistent, HashFunction Function, bool Avalanche);
 
 /// <summary>Which line a frontend logs.</summary>
 public enum LogFormatKind

@@ -75,13 +75,17 @@ internal sealed class ConfigurationFinisher(
     {
         var taken = proxy.Servers.Select(s => s.Id).Where(id => id > 0).ToHashSet();
         int next = 1;
-        for (int i = 0; i < proxy.Servers.Count; i++)
+        for (int i = 0; i < proxy.Servers.Count; i++, next++)
         {
             int id = proxy.Servers[i].Id;
-            while (id == 0)
+            if (id == 0)
             {
-                id = taken.Add(next) ? next : 0;
-                next++;
+                while (!taken.Add(next))
+                {
+                    next++;
+                }
+
+                id = next;
             }
 
             proxy.Servers[i] = proxy.Servers[i] with { Id = id, Index = servers.Count, Proxy = proxy.Index };

@@ -59,12 +59,12 @@ public static class Keywords
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
         "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
-        + "maxconn backlog retries errorfile stats http-reuse",
+        + "maxconn backlog retries errorfile stats http-reuse hash-type hash-balance-factor",
         "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
         + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
         "acl appsession block capture clitimeout compression contimeout cookie declare dispatch email-alert "
         + "errorfiles errorloc errorloc302 errorloc303 error-log-format external-check filter force-persist grace "
-        + "hash-type http-after-response http-check http-error http-request http-response http-send-name-header "
+        + "http-after-response http-check http-error http-request http-response http-send-name-header "
         + "ignore-persist log-format log-format-sd log-tag monitor monitor-net monitor-uri persist rate-limit redirect "
         + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-check tcp-request "
         + "tcp-response transparent unique-id-format unique-id-header use_backend use-fcgi-app use-server");
@@ -129,7 +129,7 @@ public static class Keywords
 
     /// <summary>Algorithms of <c>balance</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Balance { get; } = Table(
-        "roundrobin static-rr leastconn first source random", "", "uri url_param hdr rdp-cookie");
+        "roundrobin static-rr leastconn first source random uri url_param hdr rdp-cookie", "", "");
 
     /// <summary>All tables with their titles, in the order of the document.</summary>
     public static IReadOnlyList<(string Title, IReadOnlyDictionary<string, KeywordStatus> Table)> All { get; } =

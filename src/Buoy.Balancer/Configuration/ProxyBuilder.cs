@@ -11,6 +11,8 @@ internal sealed class ProxySettings
     public int Retries { get; set; } = 3;
     public int Redispatch { get; set; }
     public BalanceConfig? Balance { get; set; }
+    public HashTypeConfig HashType { get; set; } = new(false, HashFunction.Sdbm, false);
+    public int BalanceFactor { get; set; }
     public List<LogTargetConfig> Logs { get; set; } = [];
     public LogFormatKind LogFormat { get; set; }
     public SourcePlace LogFormatPlace { get; set; }
@@ -67,7 +69,8 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Index = Index, Id = id, Name = Name, Kind = Kind, Mode = s.Mode, Place = Place, Disabled = s.Disabled,
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
-            Balance = s.Balance ?? new BalanceConfig("roundrobin", null), Logs = s.Logs, LogFormat = s.LogFormat,
+            Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
+            BalanceFactor = s.BalanceFactor, Logs = s.Logs, LogFormat = s.LogFormat,
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),
             LogAsap = s.Switch("logasap"), LogHealthChecks = s.Switch("log-health-checks"), Check = s.Check,
             HttpCheck = s.HttpCheck, TcpCheckOption = s.TcpCheckOption, TcpKeepAliveClient = s.Switch("clitcpka"),

@@ -106,6 +106,12 @@ internal sealed class ProxyParser(
             case "balance" when !Misplaced(k, frontend: false):
                 BalanceParser.Parse(context, settings);
                 break;
+            case "hash-type" when !Misplaced(k, frontend: false):
+                BalanceParser.HashType(context, settings);
+                break;
+            case "hash-balance-factor":
+                BalanceParser.BalanceFactor(context, settings);
+                break;
             case "log":
                 Log(a);
                 break;

@@ -227,6 +227,13 @@ internal unsafe struct Conn
     /// <summary>Server to avoid at the next attempt (redispatch), -1 = none.</summary>
     public int Avoid;
 
+    /// <summary>Client: is there a key for the choice of a server, and its hash (balance uri, hdr …).</summary>
+    public bool HasKey;
+    public uint KeyHash;
+
+    /// <summary>Queued for this server only, -1 = for any of the backend.</summary>
+    public int WaitsFor;
+
     /// <summary>When <see cref="State"/> was entered.</summary>
     public long StateSince;
     public long* FrontendCounters;

@@ -49,7 +49,11 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     private const int Pad = 32;
     private readonly int* _active;
     private readonly int* _serverConnections;
+    private readonly uint* _lastChange;
+    private readonly uint* _turns;
     private readonly bool[] _counted;
+    private readonly bool[] _stamped;
+    private uint _changes;
 
     public Plane(BalancerState state, ILogSink logs, ILocalService? local)
     {
@@ -60,11 +64,17 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         Waiting = Alloc(state.Config.Proxies.Count + 1);
         Paused = Alloc(state.Shards * Pad);
         _serverConnections = Alloc(state.Config.Servers.Count + 1);
+        _lastChange = (uint*)Alloc(state.Config.Servers.Count + 1);
+        _turns = (uint*)Alloc(state.Config.Proxies.Count * Pad);
         _counted = new bool[state.Config.Servers.Count];
+        _stamped = new bool[state.Config.Servers.Count];
         foreach (var s in state.Config.Servers)
         {
-            string algorithm = state.Config.Proxies[s.Proxy].Balance.Algorithm;
-            _counted[s.Index] = s.MaxConn > 0 || algorithm is "leastconn" or "random" or "first";
+            var backend = state.Config.Proxies[s.Proxy];
+            _counted[s.Index] = s.MaxConn > 0 || backend.BalanceFactor > 0
+                || backend.Balance.Algorithm is "leastconn" or "random" or "first";
+            _stamped[s.Index] = backend.Balance.Algorithm == "leastconn";
+            _lastChange[s.Index] = ++_changes;
         }
     }
 
@@ -106,11 +116,42 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         ? Volatile.Read(ref _serverConnections[server])
         : (int)State.Counters.Sum(State.Counters.Server(server), Counter.SessionsCurrent);
 
+    /// <inheritdoc/>
+    public uint LastChange(int server) => Volatile.Read(ref _lastChange[server]);
+
+    /// <inheritdoc/>
+    public ref uint Turn(int backend) => ref _turns[backend * Pad];
+
+    /// <inheritdoc/>
+    public int NextTurn(int backend, int length, int loop)
+    {
+        ref uint turn = ref Turn(backend);
+        while (true)
+        {
+            uint seen = Volatile.Read(ref turn);
+            uint at = seen < (uint)length ? seen : (uint)loop;
+            if (State.Shards == 1)
+            {
+                turn = at + 1;
+                return (int)at;
+            }
+
+            if (Interlocked.CompareExchange(ref turn, at + 1, seen) == seen)
+            {
+                return (int)at;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Limit(int server) => State.Servers[server].MaxConn;
+
     public void AddConnection(int server)
     {
         if (_counted[server])
         {
             Interlocked.Increment(ref _serverConnections[server]);
+            Stamp(server);
         }
     }
 
@@ -119,6 +160,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         if (_counted[server])
         {
             Interlocked.Decrement(ref _serverConnections[server]);
+            Stamp(server);
         }
     }
 
@@ -139,6 +181,16 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         NativeMemory.AlignedFree(Waiting);
         NativeMemory.AlignedFree(Paused);
         NativeMemory.AlignedFree(_serverConnections);
+        NativeMemory.AlignedFree(_lastChange);
+        NativeMemory.AlignedFree(_turns);
+    }
+
+    private void Stamp(int server)
+    {
+        if (_stamped[server])
+        {
+            Volatile.Write(ref _lastChange[server], Interlocked.Increment(ref _changes));
+        }
     }
 
     private static int* Alloc(int count)

@@ -62,6 +62,10 @@ internal sealed unsafe partial class Shard<TPoller>
             c->Flags &= ~ConnFlags.InFresh;
             switch (_head.ParseRequest(_scratch, have))
             {
+                case ParseResult.Complete when WaitForBody(c, have):
+                    SaveIn(c, _scratch, have);
+                    Arm(c);
+                    break;
                 case ParseResult.Complete:
                     ReleaseIn(c);
                     HandleRequest(c, have);
@@ -166,6 +170,8 @@ internal sealed unsafe partial class Shard<TPoller>
             BadRequest(c);
             return;
         }
+
+        TakeKey(c, proxy.DefaultBackend ?? c->Frontend, have);
 
         // Rewritten first: what is behind the body is saved from where it stands.
         int written = WriteRequestHead(c, proxy);

@@ -1,4 +1,5 @@
 using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Engine.Balance;
 using Buoy.Balancer.State;
 using static Buoy.Linux.DataSyscalls;
 
@@ -55,8 +56,7 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
-        uint hash = Sockets.Hash(&c->Address);
-        int server = picker.Pick(_plane, _servers, hash, c->Avoid);
+        int server = picker.Pick(_plane, Key(c));
         if (server >= 0)
         {
             Assign(c, server, payload, length);
@@ -64,6 +64,7 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         Hold(c, payload, length);
+        c->WaitsFor = server == ServerPicker.None ? -1 : ServerPicker.WaitFor(server);
         JoinQueue(c);
 
         // A server may have come free on another shard between the look and the entry into the queue.
@@ -140,17 +141,27 @@ internal sealed unsafe partial class Shard<TPoller>
 
         int outer = _serving;
         _serving = backend;
-        while (_queueHead[backend] != 0)
+        for (bool served = true; served;)
         {
-            var c = (Conn*)_queueHead[backend];
-            int server = _pickers[backend]!.Pick(_plane, _servers, Sockets.Hash(&c->Address), c->Avoid);
-            if (server < 0)
-            {
-                break;
-            }
+            served = false;
 
-            LeaveQueue(c);
-            Assign(c, server, null, 0);
+            // Who waits for one full server does not hold up those behind that wait for others.
+            for (var c = (Conn*)_queueHead[backend]; c != null; c = c->ListNext)
+            {
+                int server = _pickers[backend]!.Pick(_plane, Key(c));
+                if (server >= 0)
+                {
+                    LeaveQueue(c);
+                    Assign(c, server, null, 0);
+                    served = true;
+                    break;
+                }
+
+                if (server == ServerPicker.None)
+                {
+                    break;
+                }
+            }
         }
 
         _serving = outer;

@@ -69,21 +69,15 @@ internal static unsafe class Sockets
         return getsockname(fd, &address, &length) == 0 ? Read(&address) : null;
     }
 
-    /// <summary>Hash of the address without port, for balance source.</summary>
-    public static uint Hash(SocketAddressBytes* address)
+    /// <summary>The address in network order, 4 or 16 bytes; none for a Unix socket.</summary>
+    public static ReadOnlySpan<byte> Bytes(SocketAddressBytes* address)
     {
         var p = (byte*)address;
-        uint hash = 2166136261;
-        int from = *(ushort*)p == AF_INET ? 4 : 8;
-        int to = *(ushort*)p == AF_INET ? 8 : *(ushort*)p == AF_INET6 ? 24 : 8;
-        for (int i = from; i < to; i++)
+        return *(ushort*)p switch
         {
-            hash = (hash ^ p[i]) * 16777619;
-        }
-
-        // FNV's low bits are weak for addresses that differ in one byte.
-        hash ^= hash >> 15;
-        hash *= 0x2c1b3c6d;
-        return hash ^ (hash >> 12);
+            AF_INET => new ReadOnlySpan<byte>(p + 4, 4),
+            AF_INET6 => new ReadOnlySpan<byte>(p + 8, 16),
+            _ => default,
+        };
     }
 }

@@ -148,10 +148,12 @@ public sealed unsafe class PureTests
 
     [Fact]
     public void Turn_AnyWeights_GivesEachItsShareAndSpreadsThem() =>
-        Gen.Int[1, 256].Array[1, 12].Sample(weights =>
+        Gen.Select(Gen.Int[1, 256].Array[1, 12], Gen.Bool).Sample((weights, dynamic) =>
         {
-            var servers = weights.Select((w, i) => (i, w)).ToArray();
-            int[] turn = RoundRobinPicker.MakeTurn(servers, 16384);
+            var servers = weights.Select((w, i) => new Candidate(i, w, i + 1)).ToArray();
+            int loop = 0;
+            int[] all = dynamic ? Turns.Dynamic(servers, out loop) : Turns.Map(servers);
+            var turn = all[loop..];
             long total = weights.Sum();
             for (int i = 0; i < weights.Length; i++)
             {
@@ -176,9 +178,9 @@ public sealed unsafe class PureTests
         var proxy = new ProxyConfig
         {
             Index = 0, Id = 2, Name = "b", Kind = ProxyKind.Backend, Mode = ProxyMode.Tcp, Place = new("f", 1),
-            Balance = new("uri", null),
+            Balance = new("hash", null),
         };
         var e = Assert.Throws<NotSupportedException>(() => ServerPicker.Create(proxy, 1));
-        Assert.Contains("'uri'", e.Message);
+        Assert.Contains("'hash'", e.Message);
     }
 }
