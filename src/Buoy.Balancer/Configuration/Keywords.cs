@@ -24,7 +24,7 @@ public static class Keywords
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
-        "log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
+        "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
         + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
         + "zero-warning tune.bufsize",
         "ssl-default-bind-ciphers ssl-default-bind-ciphersuites ssl-default-bind-curves ssl-default-bind-options "
@@ -34,7 +34,7 @@ public static class Keywords
         + "no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice profiling.tasks "
         + "busy-polling set-dumpable strict-limits insecure-fork-wanted insecure-setuid-wanted numa-cpu-mapping cpu-map "
         + "thread-group thread-groups fd-hard-limit close-spread-time expose-experimental-directives "
-        + "mworker-max-reloads server-state-base master-worker unix-bind "
+        + "server-state-base unix-bind "
         + "tune.buffers.limit tune.buffers.reserve tune.chksize tune.comp.maxlevel tune.fail-alloc tune.fd.edge-triggered "
         + "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
         + "tune.http.cookielen tune.http.logurilen tune.http.maxhdr tune.idle-pool.shared tune.idletimer "
@@ -49,7 +49,7 @@ public static class Keywords
         + "tune.vars.sess-max-size tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
         "51degrees-cache-size 51degrees-data-file 51degrees-property-name-list 51degrees-property-separator "
         + "cluster-secret default-path deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie "
-        + "deviceatlas-separator external-check grace h1-accept-payload-with-any-method h1-case-adjust "
+        + "deviceatlas-separator external-check h1-accept-payload-with-any-method h1-case-adjust "
         + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
         + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "
         + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local server-state-file set-var set-var-fmt "
