@@ -135,6 +135,9 @@ public static unsafe partial class DataSyscalls
     public static partial int getsockname(int fd, void* address, uint* length);
 
     [LibraryImport("libc"), SuppressGCTransition]
+    public static partial int getpeername(int fd, void* address, uint* length);
+
+    [LibraryImport("libc"), SuppressGCTransition]
     public static partial int pipe2(int* fds, int flags);
 
     [LibraryImport("libc"), SuppressGCTransition]

@@ -128,6 +128,18 @@ public sealed record ProxyConfig
     /// <summary>Log targets, <c>log global</c> already replaced by the global ones.</summary>
     public IReadOnlyList<LogTargetConfig> Logs { get; init; } = [];
     public LogFormatKind LogFormat { get; init; } = LogFormatKind.None;
+
+    /// <summary>The formats of its own; null where there are none.</summary>
+    internal ProxyFormats? Formats { get; init; }
+
+    /// <summary>log-tag of the section; null = the global one.</summary>
+    public string? LogTag { get; init; }
+
+    /// <summary>unique-id-header, null = none.</summary>
+    public string? UniqueIdHeader { get; init; }
+
+    /// <summary>option log-separate-errors</summary>
+    public bool LogSeparateErrors { get; init; }
     public bool DontLogNull { get; init; }
     public bool DontLogNormal { get; init; }
     public bool LogAsap { get; init; }
@@ -205,6 +217,15 @@ public enum LogFormatKind
     None,
     Tcp,
     Http,
+
+    /// <summary>option httplog clf</summary>
+    HttpClf,
+
+    /// <summary>option httpslog</summary>
+    Https,
+
+    /// <summary>log-format</summary>
+    Custom,
 }
 
 /// <summary>What a health check speaks.</summary>

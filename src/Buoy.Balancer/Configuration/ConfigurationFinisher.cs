@@ -118,7 +118,8 @@ internal sealed class ConfigurationFinisher(
         DefaultBackend(proxy);
         Timeouts(proxy);
         DuplicateServers(proxy);
-        if (s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
+        proxy.Formats = LogFormatParser.Compile(context, proxy);
+        if (context.Alerts == 0 && s.LogFormat != LogFormatKind.None && s.Logs.Count == 0 && proxy.HasFrontend)
         {
             context.Add(Severity.Warning, $"config : log format ignored for {proxy.TypeName} '{proxy.Name}' since it has no log "
                 + "address.");
@@ -217,7 +218,7 @@ internal sealed class ConfigurationFinisher(
     {
         var s = proxy.Settings;
         bool own = s.LogFormatPlace.File == proxy.Place.File && s.LogFormatPlace.Line > proxy.Place.Line;
-        if (s.Mode == ProxyMode.Tcp && s.LogFormat == LogFormatKind.Http && (proxy.HasFrontend || own))
+        if (s.Mode == ProxyMode.Tcp && s.LogFormat is LogFormatKind.Http or LogFormatKind.HttpClf && (proxy.HasFrontend || own))
         {
             context.Add(Severity.Warning, $"config : parsing [{s.LogFormatPlace}] : 'option httplog' not usable with "
                 + $"{proxy.TypeName} '{proxy.Name}' (needs 'mode http'). Falling back to 'option tcplog'.");

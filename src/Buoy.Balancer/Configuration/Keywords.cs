@@ -58,28 +58,30 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
+        "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag "
+        + "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
         + "maxconn backlog retries errorfile stats http-reuse hash-type hash-balance-factor",
         "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
         + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
         "acl appsession block capture clitimeout compression contimeout cookie declare dispatch email-alert "
-        + "errorfiles errorloc errorloc302 errorloc303 error-log-format external-check filter force-persist grace "
+        + "errorfiles errorloc errorloc302 errorloc303 external-check filter force-persist grace "
         + "http-after-response http-check http-error http-request http-response http-send-name-header "
-        + "ignore-persist log-format log-format-sd log-tag monitor monitor-net monitor-uri persist rate-limit redirect "
+        + "ignore-persist monitor monitor-net monitor-uri persist rate-limit redirect "
         + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-check tcp-request "
-        + "tcp-response transparent unique-id-format unique-id-header use_backend use-fcgi-app use-server");
+        + "tcp-response transparent use_backend use-fcgi-app use-server");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap log-health-checks "
+        "httpslog log-separate-errors "
+        + "abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap log-health-checks "
         + "splice-auto splice-request splice-response redispatch httplog tcplog httpchk tcp-check forwardfor "
         + "http-keep-alive http-server-close httpclose",
         "contstats http-no-delay independent-streams prefer-last-server socket-stats tcp-smart-accept "
         + "tcp-smart-connect idle-close-on-response",
         "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade external-check "
         + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request http-ignore-probes "
-        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header httpslog ldap-check "
-        + "log-separate-errors mysql-check nolinger originalto persist pgsql-check redis-check smtpchk spop-check "
+        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header ldap-check "
+        + "mysql-check nolinger originalto persist pgsql-check redis-check smtpchk spop-check "
         + "ssl-hello-chk transparent");
 
     /// <summary>Options of a <c>bind</c> line.</summary>

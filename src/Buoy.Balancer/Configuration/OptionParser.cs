@@ -7,7 +7,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         " abortonclose allbackups srvtcpka log-health-checks prefer-last-server tcp-smart-connect ";
 
     private const string FrontendOnly =
-        " clitcpka dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";
+        " clitcpka log-separate-errors dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";
 
     private static readonly string[] Names = [.. Keywords.Options.Keys];
 
@@ -38,7 +38,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
                 context.NotSupported($"option {o}");
             }
         }
-        else if (context.Negated && o is "httplog" or "tcplog" or "httpchk" or "tcp-check" or "tcpka" or "forwardfor"
+        else if (context.Negated && o is "httplog" or "httpslog" or "tcplog" or "httpchk" or "tcp-check" or "tcpka" or "forwardfor"
             && context.Negated)
         {
             context.AlertTight($"negation/default is not supported for option '{o}'.");
@@ -54,8 +54,12 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         bool on = !context.Negated;
         switch (o)
         {
-            case "httplog" or "tcplog":
-                LogFormat(o);
+            case "httplog" or "httpslog" or "tcplog":
+                if (o != "tcplog" || AtMost(o, 0))
+                {
+                    LogFormatParser.Option(context, proxy, settings);
+                }
+
                 break;
             case "httpchk":
                 HttpCheck();
@@ -110,40 +114,6 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         context.Warning($"'{o}' ignored because {proxy.TypeName} '{proxy.Name}' has no "
             + $"{(frontend ? "frontend" : "backend")} capability.");
         return true;
-    }
-
-    private void LogFormat(string o)
-    {
-        if (o == "httplog" && context[2].Length > 0)
-        {
-            if (context[2] != "clf")
-            {
-                context.Alert("keyword 'httplog' only supports option 'clf'.");
-                return;
-            }
-
-            context.NotSupported("option httplog clf");
-            return;
-        }
-
-        if (!AtMost(o, 0))
-        {
-            return;
-        }
-
-        var kind = o == "httplog" ? LogFormatKind.Http : LogFormatKind.Tcp;
-        if (proxy is null && settings.LogFormat != LogFormatKind.None && settings.LogFormat != kind)
-        {
-            string before = settings.LogFormat == LogFormatKind.Http ? "httplog" : "tcplog";
-            context.WarningTight($"'option {o}' overrides previous 'option {before}' in 'defaults' section.");
-        }
-
-        if (proxy is { HasFrontend: false })
-        {
-            context.Warning($"backend '{proxy.Name}' : 'option {o}' directive is ignored in backends.");
-        }
-
-        (settings.LogFormat, settings.LogFormatPlace) = (kind, context.Place);
     }
 
     private void HttpCheck()

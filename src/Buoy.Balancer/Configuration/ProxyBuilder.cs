@@ -16,6 +16,12 @@ internal sealed class ProxySettings
     public List<LogTargetConfig> Logs { get; set; } = [];
     public LogFormatKind LogFormat { get; set; }
     public SourcePlace LogFormatPlace { get; set; }
+    public FormatText? Format { get; set; }
+    public FormatText? StructuredFormat { get; set; }
+    public FormatText? ErrorFormat { get; set; }
+    public FormatText? UniqueIdFormat { get; set; }
+    public string? UniqueIdHeader { get; set; }
+    public string? LogTag { get; set; }
     public Dictionary<string, bool> Switches { get; set; } = [];
     public CheckKind Check { get; set; } = CheckKind.Tcp;
     public HttpCheckConfig? HttpCheck { get; set; }
@@ -55,6 +61,9 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
     public int? Id { get; set; }
     public List<BindConfig> Binds { get; } = [];
     public List<ServerConfig> Servers { get; } = [];
+
+    /// <summary>Its formats, once they are read.</summary>
+    public ProxyFormats? Formats { get; set; }
     public bool HasFrontend => Kind != ProxyKind.Backend;
     public bool HasBackend => Kind != ProxyKind.Frontend;
 
@@ -71,6 +80,8 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
             BalanceFactor = s.BalanceFactor, Logs = s.Logs, LogFormat = s.LogFormat,
+            Formats = Formats, LogTag = s.LogTag, UniqueIdHeader = s.UniqueIdHeader,
+            LogSeparateErrors = s.Switch("log-separate-errors"),
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),
             LogAsap = s.Switch("logasap"), LogHealthChecks = s.Switch("log-health-checks"), Check = s.Check,
             HttpCheck = s.HttpCheck, TcpCheckOption = s.TcpCheckOption, TcpKeepAliveClient = s.Switch("clitcpka"),

@@ -115,6 +115,9 @@ internal sealed class ProxyParser(
             case "log":
                 Log(a);
                 break;
+            case "log-format" or "log-format-sd" or "error-log-format" or "unique-id-format" or "unique-id-header" or "log-tag":
+                LogFormatParser.Parse(context, proxy, settings);
+                break;
             case "option":
                 new OptionParser(context, proxy, settings).Parse();
                 break;

@@ -245,6 +245,12 @@ internal unsafe struct Conn
     /// Times of this session or request, ms: begin, request complete, queue left, connected, response begun.
     /// </summary>
     public long Begin;
+
+    /// <summary>Accepted, or the request before ended: what comes until <see cref="Begin"/> is idle time.</summary>
+    public long IdleFrom;
+
+    /// <summary>%rt of its session or request.</summary>
+    public uint Number;
     public long RequestAt;
     public long QueueAt;
     public long ConnectAt;

@@ -54,6 +54,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     private readonly bool[] _counted;
     private readonly bool[] _stamped;
     private uint _changes;
+    private uint _requests;
 
     public Plane(BalancerState state, ILogSink logs, ILocalService? local)
     {
@@ -81,6 +82,9 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     public BalancerState State { get; }
 
     public ILogSink Logs { get; }
+
+    /// <summary>%rt: counts requests (HTTP) and sessions (TCP) from 0, only where a format shows it.</summary>
+    public uint NextRequestNumber() => Interlocked.Increment(ref _requests) - 1;
 
     public ILocalService? Local { get; }
 

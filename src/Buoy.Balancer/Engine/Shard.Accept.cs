@@ -158,7 +158,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->Bind = l->Bind;
         c->FrontendCounters = l->FrontendCounters;
         c->BindCounters = l->BindCounters;
-        c->LastActivity = c->Begin = c->StateSince = _now;
+        c->LastActivity = c->IdleFrom = c->Begin = c->StateSince = _now;
         if (_poller.Watch(fd, (nint)c, connecting: false) < 0)
         {
             _ = close(fd);
@@ -183,6 +183,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
         c->RequestAt = _now;
         c->Flags |= ConnFlags.InTransaction;
+        NumberRequest(c);
         Route(c);
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Logging;
 using Buoy.Balancer.State;
 
 namespace Buoy.Balancer.Engine;
@@ -113,6 +114,9 @@ internal sealed unsafe partial class Shard<TPoller>
 
         string end = c->EndCause == 0 ? "--" : $"{(char)c->EndCause}{(char)c->EndPhase}";
         var counters = _counters;
+        var needs = Needs(c);
+        var ends = (needs & LogNeeds.ServerAddresses) != 0 && c->ConnectAt > 0 && c->Index < _serverEnds.Length
+            ? _serverEnds[c->Index] : default;
         _plane.Logs.Session(new SessionLog
         {
             Frontend = c->Frontend,
@@ -122,13 +126,23 @@ internal sealed unsafe partial class Shard<TPoller>
             Client = Sockets.Read(&c->Address),
             Local = Sockets.Local(c->Fd),
             Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now),
+            IdleMs = http ? (int)(c->Begin - c->IdleFrom) : 0,
+            ServerSource = ends.Source,
+            ServerAddress = ends.Server,
+            UniqueId = http && c->RequestAt == 0 ? null : UniqueId(c),
+            Samples = (needs & LogNeeds.Samples) != 0 ? SessionLine.Of(proxy).Samples(LogScope(c)) : null,
+            StructuredSamples = (needs & LogNeeds.Samples) != 0 ? proxy.Formats?.Structured?.Samples(LogScope(c)) : null,
+            RequestNumber = c->Number,
+            BindId = _config.Binds[c->Bind].Id,
             RequestMs = http && c->RequestAt > 0 ? (int)(c->RequestAt - c->Begin) : -1,
             QueueMs = queue,
             ConnectMs = connect,
             ResponseMs = response,
             TotalMs = total,
-            BytesFromClient = c->BytesIn,
-            BytesToClient = c->BytesOut,
+
+            // What was never a request counts nothing, as in the original, where it ends below the stream.
+            BytesFromClient = http && c->RequestAt == 0 ? 0 : c->BytesIn,
+            BytesToClient = http && c->RequestAt == 0 ? 0 : c->BytesOut,
             Termination = http ? end + "--" : end,
             ActiveConnections = _plane.ActiveConnections,
             FrontendConnections = (int)counters.Sum(counters.Frontend(c->Frontend), Counter.SessionsCurrent),

@@ -86,11 +86,8 @@ internal sealed unsafe partial class Shard<TPoller>
     private void BeginRequest(Conn* c)
     {
         c->Flags |= ConnFlags.InTransaction;
-        c->StateSince = _now;
-        if (c->Has(ConnFlags.NotFirst))
-        {
-            c->Begin = _now;
-        }
+        c->StateSince = c->Begin = _now;
+        NumberRequest(c);
     }
 
     private void ClientLeft(Conn* c, int have, bool reset)
@@ -214,6 +211,7 @@ internal sealed unsafe partial class Shard<TPoller>
             w.Raw("connection: keep-alive\r\n"u8);
         }
 
+        WriteUniqueId(ref w, c, frontend);
         w.End();
         return w.Length;
     }
@@ -286,7 +284,7 @@ internal sealed unsafe partial class Shard<TPoller>
             & ~(ConnFlags.Answered | ConnFlags.Redispatched | ConnFlags.Complete | ConnFlags.HeadRequest);
         c->State = StreamState.Request;
         c->Mode = InMode.Head;
-        c->StateSince = c->Begin = _now;
+        c->StateSince = c->IdleFrom = c->Begin = _now;
         c->Backend = c->Server = c->Avoid = -1;
         c->Retries = 0;
         c->QueuePosition = 0;

@@ -290,6 +290,7 @@ internal sealed unsafe partial class Shard<TPoller>
         s->FullReads = 0;
         c->State = StreamState.Joined;
         c->StateSince = c->ConnectAt = s->LastActivity = _now;
+        NoteServerEnds(c, s);
         int sent = (int)Math.Max(0, r);
         if (sent < length)
         {

@@ -278,6 +278,7 @@ internal sealed unsafe partial class Shard<TPoller>
         s->Mode = c->Has(ConnFlags.Http) ? InMode.Head : InMode.Raw;
         c->State = StreamState.Joined;
         c->StateSince = c->ConnectAt = c->LastActivity = s->LastActivity = _now;
+        NoteServerEnds(c, s);
         if (c->HoldLength > 0)
         {
             bool sent = SendTo(s, c->Hold, c->HoldLength);

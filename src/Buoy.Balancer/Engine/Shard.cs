@@ -78,6 +78,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _queueHead = new nint[_config.Proxies.Count];
         _queueTail = new nint[_config.Proxies.Count];
         _requestLines = [];
+        PrepareLogs();
         _wakeFd = eventfd(0, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (_wakeFd < 0)
         {

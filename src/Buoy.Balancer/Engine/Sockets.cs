@@ -69,6 +69,14 @@ internal static unsafe class Sockets
         return getsockname(fd, &address, &length) == 0 ? Read(&address) : null;
     }
 
+    /// <summary>The other end of a socket.</summary>
+    public static IPEndPoint? Remote(int fd)
+    {
+        SocketAddressBytes address = default;
+        uint length = (uint)sizeof(SocketAddressBytes);
+        return getpeername(fd, &address, &length) == 0 ? Read(&address) : null;
+    }
+
     /// <summary>The address in network order, 4 or 16 bytes; none for a Unix socket.</summary>
     public static ReadOnlySpan<byte> Bytes(SocketAddressBytes* address)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.State;
 using Buoy.Linux;
@@ -20,6 +21,11 @@ public sealed class LogSink : ILogSink, IDisposable
     private readonly LogTarget[] _global;
     private readonly LogTarget[] _all;
     private readonly bool[] _wants;
+    private readonly LogContext _context;
+    private readonly byte[] _buffer = new byte[SessionLine.Longest];
+
+    /// <summary>Lines of sessions so far, by frontend (%lc).</summary>
+    private readonly long[] _lines;
     private readonly ConcurrentQueue<Entry> _queue = new();
     private readonly SemaphoreSlim _filled = new(0);
     private readonly Thread _thread;
@@ -43,7 +49,10 @@ public sealed class LogSink : ILogSink, IDisposable
         })];
         _global = Of(config.Global.Logs);
         _perProxy = [.. config.Proxies.Select(p => Of(p.Logs))];
-        _wants = [.. config.Proxies.Select(p => p.Logs.Any(l => l.MaxLevel >= SessionLine.Level))];
+        _wants = [.. config.Proxies.Select(p => p.Logs.Any(l =>
+            l.MaxLevel >= (p.LogSeparateErrors ? SessionLine.ErrorLevel : SessionLine.Level)))];
+        _context = new LogContext(config, Environment.MachineName, identity.Pid);
+        _lines = new long[config.Proxies.Count];
         _all = [.. known.Values];
         _thread = new Thread(Work) { IsBackground = true, Name = "buoy-log" };
     }
@@ -77,7 +86,8 @@ public sealed class LogSink : ILogSink, IDisposable
             return;
         }
 
-        Put(new Entry(log, log.Frontend, SessionLine.Level, null, DateTimeOffset.UtcNow));
+        int level = fe.LogSeparateErrors && !SessionLine.IsNormal(log) ? SessionLine.ErrorLevel : SessionLine.Level;
+        Put(new Entry(log, log.Frontend, level, null, DateTimeOffset.UtcNow));
     }
 
     /// <inheritdoc/>
@@ -147,6 +157,7 @@ public sealed class LogSink : ILogSink, IDisposable
     {
         var targets = e.Proxy < 0 ? _global : _perProxy[e.Proxy];
         string? text = e.Text;
+        string? data = null;
         foreach (var t in targets)
         {
             if (e.Level > t.Config.MaxLevel)
@@ -154,11 +165,26 @@ public sealed class LogSink : ILogSink, IDisposable
                 continue;
             }
 
-            text ??= SessionLine.Format(_config, e.Session!.Value);
-            if (!t.Send(e.Level, e.At, text, EventLoop.Now))
+            if (text is null)
+            {
+                var proxy = _config.Proxies[e.Proxy];
+                long number = _lines[e.Proxy]++;
+                data = proxy.Formats?.Structured is { } structured ? Write(
+                    structured, e.Session!.Value with { Samples = e.Session!.Value.StructuredSamples }, number) : null;
+                text = Write(SessionLine.Of(proxy), e.Session!.Value, number);
+            }
+
+            if (!t.Send(e.Level, e.At, text, EventLoop.Now, e.Proxy < 0 ? null : _config.Proxies[e.Proxy].LogTag, data))
             {
                 Interlocked.Increment(ref _dropped);
             }
         }
+    }
+
+    private string Write(LogFormat format, in SessionLog log, long number)
+    {
+        var text = new LogText(_buffer);
+        format.Write(ref text, _context, log, number);
+        return Encoding.Latin1.GetString(text.Written);
     }
 }

@@ -63,9 +63,11 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     }
 
     /// <summary>Sends one line. False: it was lost.</summary>
-    public bool Send(int level, DateTimeOffset at, string text, long now)
+    /// <param name="tag">log-tag of the section, null = the global one.</param>
+    /// <param name="data">Structured data of rfc5424, null = none.</param>
+    public bool Send(int level, DateTimeOffset at, string text, long now, string? tag = null, string? data = null)
     {
-        byte[] line = Encoding.UTF8.GetBytes(Line(level, at, text));
+        byte[] line = Encoding.Latin1.GetBytes(Line(level, at, text, tag, data));
         if (line.Length > config.Length && config.Length > 1)
         {
             line = [.. line.AsSpan(0, config.Length - 1), (byte)'\n'];
@@ -131,20 +133,21 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     }
 
     /// <summary>Header and text, in the target's format.</summary>
-    public string Line(int level, DateTimeOffset at, string text)
+    public string Line(int level, DateTimeOffset at, string text, string? tag = null, string? data = null)
     {
+        tag ??= identity.Tag;
         level = Math.Max(level, config.MinLevel);
         int priority = (config.Facility * 8) + level;
         return config.Format switch
         {
             "rfc5424" =>
-                $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {identity.Tag} {identity.Pid} - - {text}\n",
+                $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {tag} {identity.Pid} - {data ?? "-"} {text}\n",
             "short" => $"<{level}>{text}\n",
             "timed" => $"<{level}>{Iso(at)} {text}\n",
             "iso" => $"{Iso(at)} {text}\n",
             "priority" => $"<{priority}>{text}\n",
             "raw" => text + "\n",
-            _ => $"<{priority}>{Bsd(at)} {Host()}{identity.Tag}[{identity.Pid}]: {text}\n",
+            _ => $"<{priority}>{Bsd(at)} {Host()}{tag}[{identity.Pid}]: {text}\n",
         };
     }
 

@@ -85,6 +85,10 @@ public readonly record struct SessionLog
     public required IPEndPoint? Client { get; init; }
     public required IPEndPoint? Local { get; init; }
     public required DateTimeOffset Accepted { get; init; }
+
+    /// <summary>Before the request's first byte: PROXY header, then waiting (Th, Ti). Counted before <see cref="Accepted"/>.</summary>
+    public int HandshakeMs { get; init; }
+    public int IdleMs { get; init; }
     public int RequestMs { get; init; }
     public int QueueMs { get; init; }
     public int ConnectMs { get; init; }
@@ -106,6 +110,34 @@ public readonly record struct SessionLog
 
     /// <summary>HTTP: -1 for none.</summary>
     public int Status { get; init; }
+
+    /// <summary>Own and the server's address of the connection to the server, only where the format wants them.</summary>
+    public IPEndPoint? ServerSource { get; init; }
+    public IPEndPoint? ServerAddress { get; init; }
+
+    /// <summary>Values of the format's samples, null = no sample.</summary>
+    public IReadOnlyList<string?>? Samples { get; init; }
+
+    /// <summary>As <see cref="Samples"/>, of log-format-sd.</summary>
+    public IReadOnlyList<string?>? StructuredSamples { get; init; }
+
+    /// <summary>capture request/response header, in order; null where nothing is to be captured.</summary>
+    public IReadOnlyList<string?>? RequestCaptures { get; init; }
+    public IReadOnlyList<string?>? ResponseCaptures { get; init; }
+
+    /// <summary>capture cookie.</summary>
+    public string? RequestCookie { get; init; }
+    public string? ResponseCookie { get; init; }
+    public string? UniqueId { get; init; }
+
+    /// <summary>%rt</summary>
+    public uint RequestNumber { get; init; }
+
+    /// <summary>Logged before its end: <c>option logasap</c>.</summary>
+    public bool Early { get; init; }
+
+    /// <summary>Id of the listener: stands for the ports of a Unix socket.</summary>
+    public int BindId { get; init; }
 
     /// <summary>HTTP: the request line, null if none was read.</summary>
     public string? Request { get; init; }

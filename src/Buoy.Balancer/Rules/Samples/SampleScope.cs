@@ -89,6 +89,11 @@ internal sealed unsafe class SampleScope : IDisposable
     /// <summary>Which message rules of this moment are about.</summary>
     public bool IsResponse { get; set; }
 
+    /// <summary>%rt and %ID of a format that stands in a rule.</summary>
+    public uint RequestNumber { get; set; }
+
+    public string? UniqueId { get; set; }
+
     public ProcessVariables? ProcessVariables { get; set; }
 
     public VariableStore? SessionVariables { get; set; }
