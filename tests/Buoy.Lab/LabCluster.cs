@@ -26,14 +26,14 @@ internal sealed class LabCluster : IDisposable
     public string Second => World.Nodes[1];
 
     /// <summary>The world with its hosts; no daemon runs yet.</summary>
-    public static LabCluster Bare(LabFiles? files = null)
+    public static LabCluster Bare(LabFiles? files = null, int nodes = 2)
     {
         string program = Environment.GetEnvironmentVariable("BUOY_PROGRAM")
             ?? Path.Combine(Buoy.Tests.SharedData.Repository, "out", "buoy");
         Assert.SkipUnless(File.Exists(program), "out/buoy is not built (./buoy build)");
         try
         {
-            return new LabCluster(LabWorld.Create(program, files ?? SeedFiles.Load()), program);
+            return new LabCluster(LabWorld.Create(program, files ?? SeedFiles.Load(), nodes), program);
         }
         catch (LabException e) when (e.Message.StartsWith("cannot make namespaces", StringComparison.Ordinal))
         {

@@ -20,20 +20,32 @@ internal static class ClusterCommand
     {
         var config = new Option<string>("--config", "-c") { Description = "corosync.conf", DefaultValueFactory = _ => CorosyncConfig.DefaultPath, HelpName = "FILE" };
         var authkey = new Option<string?>("--authkey") { Description = "key file (default: totem.keyfile, else /etc/corosync/authkey)", HelpName = "FILE" };
+        var engine = new Option<string>("--engine")
+        {
+            Description = "who keeps membership and order: our ring, or the corosync that runs on this node",
+            DefaultValueFactory = _ => "ring", HelpName = "ring|corosync",
+        };
+        engine.AcceptOnlyFromAmong("ring", "corosync");
         var test = new Option<bool>("--test", "-t") { Description = "read the configuration, say what is wrong with it, and end" };
-        var root = new RootCommand("The cluster daemon: membership, quorum, resources. Runs in the foreground.") { config, authkey, test };
+        var root = new RootCommand("The cluster daemon: membership, quorum, resources. Runs in the foreground.") { config, authkey, engine, test };
         int status = 0;
-        root.SetAction(parsed => status = Start(parsed.GetValue(config)!, parsed.GetValue(authkey), parsed.GetValue(test)));
+        root.SetAction(parsed => status = Start(parsed.GetValue(config)!, parsed.GetValue(authkey), parsed.GetValue(test), parsed.GetValue(engine) == "corosync"));
         int usage = root.Parse(args).Invoke();
         return usage != 0 ? usage : status;
     }
 
-    private static int Start(string path, string? authkey, bool test)
+    private static int Start(string path, string? authkey, bool test, bool onCorosync)
     {
         CorosyncConfig config;
         try
         {
             config = CorosyncConfig.Load(path);
+        }
+        catch (CorosyncConfigException e) when (onCorosync && !test)
+        {
+            // The file is the running corosync's, which understands it; we only take its logging section.
+            Console.Error.WriteLine($"buoy cluster: {e.Message} (corosync's own matter; the log goes to standard error)");
+            config = CorosyncConfig.Parse(CorosyncParts.MinimalConfig, path);
         }
         catch (Exception e) when (e is CorosyncConfigException or IOException or UnauthorizedAccessException)
         {
@@ -63,7 +75,7 @@ internal static class ClusterCommand
                     StateFolder = Path.Combine(State ?? "/var/lib/buoy", "cib"),
                     Reloaded = log.Open,
                 },
-                loop => RingEngine.Create(loop, new RingOptions
+                loop => onCorosync ? CorosyncParts.Engine(loop, logger) : RingEngine.Create(loop, new RingOptions
                 {
                     ConfigPath = path,
                     Config = config,

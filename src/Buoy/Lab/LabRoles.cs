@@ -11,13 +11,14 @@ internal static class LabRoles
         ["syslog", ..] => LabSyslog.Run(args[1..]),
         ["client", ..] => LabClient.Run(args[1..]),
         ["relay", ..] => LabRelay.Run(args[1..]),
+        ["engine", ..] => LabEngine.Run(args[1..]),
         ["ask", _, _] => LabAsk.Run(args[1..]),
         _ => Unknown(),
     };
 
     private static int Unknown()
     {
-        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask); see 'buoy demo'");
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine); see 'buoy demo'");
         return 64;
     }
 }
