@@ -15,7 +15,8 @@ namespace Buoy.Membership.Corosync;
 /// <item>quorum at the view: libquorum speaks on a connection of its own, so a view waits for the verdict of its ring, and
 /// what follows the view waits with it</item>
 /// <item>safe delivery: libcpg has none ("not implemented"), and the interface asks for agreed only</item>
-/// <item>a corosync that ends: this node is then alone and not quorate, and connects again when corosync is back</item>
+/// <item>a corosync that ends: nothing is known of the others any more, and they count this node as gone. The loop ends
+/// with an <see cref="IOException"/>, as Pacemaker's daemons do; whoever started the daemon starts it again</item>
 /// </list>
 /// </summary>
 public sealed class CorosyncEngine : IClusterEngine, ICpgSink
@@ -32,19 +33,16 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
     /// <summary>While corosync says "try again", ask again after this long, ms.</summary>
     private const int RetryMs = 1;
 
-    /// <summary>While corosync does not run, look again after this long, ms.</summary>
-    private const int ReconnectMs = 500;
+    /// <summary>While corosync synchronises its ring nobody can join a group: ask again after this long, ms.</summary>
+    private const int JoinRetryMs = 50;
 
     private readonly EventLoop _loop;
     private readonly CorosyncOptions _options;
     private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
     private readonly LinkedList<byte[]> _waiting = new();
     private readonly Queue<(uint Sender, byte[] Payload)> _held = new();
-
-    /// <summary>Given to corosync and not come back yet: what is here when the connection breaks is said again.</summary>
-    private readonly Queue<byte[]> _inFlight = new();
     private readonly List<byte[]> _overtaken = [];
-    private CorosyncViews _views;
+    private readonly CorosyncViews _views;
     private CorosyncNodes _nodes;
     private CpgSession? _group;
     private QuorumSession? _quorum;
@@ -56,6 +54,9 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
     private bool _quorate;
     private bool _retrying;
     private bool _disposed;
+    private int _fdOfGroup = -1;
+    private int _fdOfQuorum = -1;
+    private string _problem = "";
 
     private CorosyncEngine(EventLoop loop, CorosyncOptions options)
     {
@@ -68,8 +69,6 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
             ?? options.LocalName ?? Environment.MachineName;
         _views = new CorosyncViews(LocalNodeId, (uint)Environment.ProcessId, LocalNodeName);
     }
-
-    private string _problem = "";
 
     /// <summary>
     /// Connects to the corosync of this node. Throws <see cref="IOException"/> where the libraries are missing or no
@@ -110,15 +109,7 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
 
         _waiting.AddLast(message.ToArray());
         _waitingBytes += message.Length;
-        if (Alone)
-        {
-            Retry();
-        }
-        else
-        {
-            Flush();
-        }
-
+        Flush();
         return true;
     }
 
@@ -178,8 +169,8 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
             return new EngineStatus
             {
                 Transport = _nodes.Transport,
-                State = _group is null ? "disconnected" : _views.Synced ? "operational" : "synchronising",
-                RingId = _views.Ring == default ? _views.View : _views.Ring,
+                State = _views.Synced ? "operational" : "synchronising",
+                RingId = _views.Ring,
                 Quorate = _quorate,
                 ExpectedVotes = own?.ExpectedVotes ?? 0,
                 HighestExpected = own?.HighestExpected ?? 0,
@@ -219,29 +210,25 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
             return;
         }
 
-        _group ??= CpgSession.TryOpen(this, out _);
-        _quorum ??= QuorumSession.TryOpen(out _);
-        var status = _group is not null && _quorum is not null ? _group.Join(_options.Group) : CorosyncStatus.Library;
-        if (status != CorosyncStatus.Ok)
+        _quorum ??= QuorumSession.TryOpen(out var opened) ?? throw new IOException(Problem("libquorum", opened));
+        var status = _group!.Join(_options.Group);
+        if (status == CorosyncStatus.TryAgain)
         {
-            if (status != CorosyncStatus.TryAgain)
-            {
-                Disconnect();
-            }
-
-            _loop.Schedule(ReconnectMs, Connect);
+            _loop.Schedule(JoinRetryMs, Connect);
             return;
         }
 
-        _votes = _quorum!.HasProvider ? VoteQuorumSession.TryOpen(out _) : null;
+        if (status != CorosyncStatus.Ok)
+        {
+            throw new IOException(Problem("libcpg", status));
+        }
+
+        _votes = _quorum.HasProvider ? VoteQuorumSession.TryOpen(out _) : null;
         _nodes = ReadNodes() ?? _nodes;
-        _loop.Add(_fdOfGroup = _group!.Fd, PollEvents.Readable, _ => DispatchGroup());
+        _loop.Add(_fdOfGroup = _group.Fd, PollEvents.Readable, _ => DispatchGroup());
         _loop.Add(_fdOfQuorum = _quorum.Fd, PollEvents.Readable, _ => DispatchQuorum());
         _options.Log(false, $"connected to corosync as node {LocalNodeId} ({LocalNodeName}) of '{ClusterName}'");
     }
-
-    private int _fdOfGroup = -1;
-    private int _fdOfQuorum = -1;
 
     private void Disconnect()
     {
@@ -255,28 +242,8 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
     }
 
     /// <summary>corosync ended, or put this process out.</summary>
-    private void Lost(CorosyncStatus status)
-    {
-        if (_disposed)
-        {
-            return;
-        }
-
-        _options.Log(true, $"the connection to corosync is lost ({CorosyncStatusText.Of(status)}): this node is alone and "
-            + "not quorate until corosync is back");
-        Count("corosync.lost");
-        FlushHeld();
-        Disconnect();
-        _quorate = false;
-        _record = null;
-        SayAgain([.. _overtaken, .. _inFlight]);
-        _overtaken.Clear();
-        _inFlight.Clear();
-        var view = _views.OnLost(EventLoop.Now, Own());
-        _sink!.OnView(view);
-        Retry();
-        _loop.Schedule(ReconnectMs, Connect);
-    }
+    private static IOException Lost(CorosyncStatus status) => new(
+        $"the connection to corosync is lost ({CorosyncStatusText.Of(status)}): nothing is known of the cluster any more");
 
     private void DispatchGroup()
     {
@@ -293,8 +260,7 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
 
         if (status is not (CorosyncStatus.Ok or CorosyncStatus.TryAgain))
         {
-            Lost(status);
-            return;
+            throw Lost(status);
         }
 
         if (_views.TakeRecord(Own()) is { } record)
@@ -315,8 +281,7 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
         var status = quorum.Dispatch();
         if (status is not (CorosyncStatus.Ok or CorosyncStatus.TryAgain))
         {
-            Lost(status);
-            return;
+            throw Lost(status);
         }
 
         if (_heldView is not null && HasVerdict)
@@ -373,7 +338,6 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
                 break;
             case KindApplication when message.Length >= HeadSize:
                 bool mine = nodeId == LocalNodeId && processId == (uint)Environment.ProcessId;
-                byte[]? own = mine && _inFlight.TryDequeue(out byte[]? sent) ? sent : null;
                 if (IsOfThisView(message))
                 {
                     Deliver(nodeId, message[HeadSize..]);
@@ -381,9 +345,9 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
                 else
                 {
                     Count("overtaken");
-                    if (own is not null)
+                    if (mine)
                     {
-                        _overtaken.Add(own);
+                        _overtaken.Add(message[HeadSize..].ToArray());
                     }
                 }
 
@@ -410,19 +374,15 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
         }
     }
 
-    /// <summary>What a change overtook goes before what waits.</summary>
-    private void SayAgain(IReadOnlyList<byte[]> messages)
-    {
-        for (int i = messages.Count - 1; i >= 0; i--)
-        {
-            _waiting.AddFirst(messages[i]);
-            _waitingBytes += messages[i].Length;
-        }
-    }
-
     private void OnView(ClusterView view)
     {
-        SayAgain(_overtaken);
+        // What a change overtook goes before what waits.
+        for (int i = _overtaken.Count - 1; i >= 0; i--)
+        {
+            _waiting.AddFirst(_overtaken[i]);
+            _waitingBytes += _overtaken[i].Length;
+        }
+
         _overtaken.Clear();
         _heldView = view;
         _ = _quorum!.Dispatch();
@@ -463,20 +423,11 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
 
     // ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    private bool CanSend => _group is not null && _views.Synced && _views.Ring != default;
-
-    /// <summary>No corosync: a view of this node, whose messages only it gets.</summary>
-    private bool Alone => _views.Synced && _views.Ring == default;
+    private bool CanSend => _group is not null && _views.Synced;
 
     /// <summary>Sends what waits, until corosync's flow control says no.</summary>
     private void Flush()
     {
-        while (!_disposed && Alone && _waiting.First is { } next)
-        {
-            Sent(next.Value.Length);
-            _sink!.OnMessage(LocalNodeId, next.Value);
-        }
-
         if (_group is null || _disposed)
         {
             return;
@@ -501,15 +452,9 @@ public sealed class CorosyncEngine : IClusterEngine, ICpgSink
                 return;
             }
 
-            _inFlight.Enqueue(first.Value);
-            Sent(first.Value.Length);
+            _waitingBytes -= first.Value.Length;
+            _waiting.RemoveFirst();
         }
-    }
-
-    private void Sent(int length)
-    {
-        _waitingBytes -= length;
-        _waiting.RemoveFirst();
     }
 
     private void Retry()

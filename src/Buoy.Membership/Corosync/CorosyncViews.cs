@@ -26,9 +26,6 @@ internal sealed class CorosyncViews(uint myId, uint myProcess, string myName)
     /// <summary>Views on one ring of corosync, as bits: a million restarts of daemons without a new ring.</summary>
     internal const int RoundBits = 20;
 
-    /// <summary>What a lone view skips, so that its id is not one that the others give meanwhile.</summary>
-    private const ulong LoneSkip = 256;
-
     private readonly SortedDictionary<uint, SyncRecord> _records = [];
     private SortedSet<GroupMember> _members = new(s_order);
     private HashSet<uint> _continuing = [];
@@ -133,17 +130,6 @@ internal sealed class CorosyncViews(uint myId, uint myProcess, string myName)
         ulong round = _records.Values.Select(r => r.ViewedRing.Seq)
             .Where(seq => seq >> RoundBits == _ring.Seq).Append(_ring.Seq << RoundBits).Max() + 1;
         return Give(new RingId(round, _ring.Rep), [.. _records.Values]);
-    }
-
-    /// <summary>The connection to corosync is lost: this node is alone until it is back.</summary>
-    public ClusterView OnLost(long now, QuorumRecord quorum)
-    {
-        Disturb(now);
-        _continuing.RemoveWhere(id => id != myId);
-        _members = new SortedSet<GroupMember>(s_order);
-        _ring = default;
-        var id = new RingId(View.Seq + LoneSkip, myId);
-        return Give(id, [new SyncRecord(id, View, _joined, quorum, myName, "")]);
     }
 
     private ClusterView Give(RingId id, IReadOnlyList<SyncRecord> records)
