@@ -86,7 +86,8 @@ internal sealed class Fencing(Cluster cluster, ActionFactory actions)
             return;
         }
 
-        foreach (PlannedAction down in shutdowns)
+        // A DC that is fenced waits for nobody's shutdown: what stops on the others may wait for the fencing.
+        foreach (PlannedAction down in shutdowns.Where(_ => dcDown.Task == "do_shutdown"))
         {
             orders.Relate(down, dcDown, OrderKinds.Sequence);
         }
@@ -159,7 +160,7 @@ internal sealed class Fencing(Cluster cluster, ActionFactory actions)
     {
         foreach (PlannedAction action in leaf.Actions.ToArray())
         {
-            if (action.Pseudo || action.Task is not ("start" or "promote"))
+            if ((action.Pseudo && !action.Migratable) || action.Task is not ("start" or "promote" or "migrate_to"))
             {
                 continue;
             }

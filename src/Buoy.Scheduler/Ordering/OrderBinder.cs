@@ -30,9 +30,9 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
             return found;
         }
 
-        if (side.Task is "reload-agent" or "delete")
+        if (side.Task is "reload-agent" or "delete" or "migrate_to" or "migrate_from")
         {
-            // What the configuration check has not planned never comes.
+            // What the configuration check, or the placement, has not planned never comes.
             return [];
         }
 

@@ -312,10 +312,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
 
         if (Has(OrderKinds.NeedFirst) && !StateOf(then, first.Node).Optional)
         {
-            if (first.Migratable && then.Migratable)
-            {
-                first.Migratable = false;
-            }
+            Unmigrate(first, then);
 
             if (first.Resource is { IsLeaf: false } && !StateOf(first, then.Node).Optional)
             {
@@ -326,10 +323,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         if (Has(OrderKinds.NeedPromoted) && !then.Optional && then.Resource?.Role == ResourceRole.Promoted)
         {
             Require(first, then);
-            if (first.Migratable && then.Migratable)
-            {
-                first.Migratable = false;
-            }
+            Unmigrate(first, then);
         }
 
         if (Has(OrderKinds.Minimum) && state.Runnable)
@@ -420,10 +414,7 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         }
 
         Require(first, then);
-        if (!then.Migratable)
-        {
-            first.Migratable = false;
-        }
+        Unmigrate(first, then);
 
         if (!first.Optional && !first.Runnable)
         {
@@ -463,6 +454,16 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
         {
             action.Optional = false;
             Explain(action, because, "required");
+        }
+    }
+
+    /// <summary>What cannot migrate past <paramref name="then"/>, which does not migrate itself, is stopped and started.</summary>
+    private static void Unmigrate(PlannedAction first, PlannedAction then)
+    {
+        if (first.Migratable && !then.Migratable)
+        {
+            first.Migratable = false;
+            Explain(first, then, "unmigrateable");
         }
     }
 

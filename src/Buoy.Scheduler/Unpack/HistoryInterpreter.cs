@@ -3,14 +3,26 @@ namespace Buoy.Scheduler;
 /// <summary>
 /// What a leaf's history on one node means: its role there, failures and what they ask for (SCHEDULER 2.4 to 2.7).
 /// </summary>
-internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions, Fencing fencing)
+internal sealed class HistoryInterpreter
 {
-    private readonly FailCounts _failCounts = new(cluster);
+    private readonly Cluster cluster;
+    private readonly ActionFactory actions;
+    private readonly Fencing fencing;
+    private readonly FailCounts _failCounts;
+    private readonly MigrationHistory _migrations;
     private Resource _leaf = null!;
     private Node _node = null!;
     private History _history = null!;
     private OnFail _policy;
     private HistoryEntry? _lastFailure;
+
+    public HistoryInterpreter(
+        Cluster cluster, ActionFactory actions, Fencing fencing, Func<string, Node, IReadOnlyList<HistoryEntry>> recorded)
+    {
+        (this.cluster, this.actions, this.fencing) = (cluster, actions, fencing);
+        _failCounts = new FailCounts(cluster);
+        _migrations = new MigrationHistory(cluster, actions, recorded, BecomeActive);
+    }
 
     public void Interpret(History history)
     {
@@ -219,6 +231,9 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
             case "promote":
                 _leaf.Role = ResourceRole.Promoted;
                 break;
+            case "migrate_to":
+                _migrations.ToPending(_history, entry);
+                break;
         }
 
         if (_leaf.PendingTask is null && !entry.IsProbe)
@@ -251,7 +266,15 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
                 break;
             case "migrate_to":
                 wipe = false;
-                SetActive();
+                if (_migrations.ToSucceeded(_history, entry))
+                {
+                    SetActive();
+                }
+                else
+                {
+                    _leaf.Role = ResourceRole.Stopped;
+                }
+
                 break;
             default:
                 wipe = rc == 7 || _lastFailure?.Key == entry.Key;
@@ -301,6 +324,12 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
         {
             case "stop":
                 _leaf.Scores.Add(_node, -Score.Infinity);
+                break;
+            case "migrate_to":
+                _migrations.ToFailed(_history, entry);
+                break;
+            case "migrate_from":
+                _migrations.FromFailed(_history, entry);
                 break;
             case "promote":
                 _leaf.Role = ResourceRole.Promoted;
@@ -476,7 +505,7 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
 
         if (active)
         {
-            BecomeActive();
+            BecomeActive(_leaf, _node);
             return;
         }
 
@@ -491,53 +520,53 @@ internal sealed class HistoryInterpreter(Cluster cluster, ActionFactory actions,
         }
     }
 
-    private void BecomeActive()
+    private void BecomeActive(Resource leaf, Node node)
     {
-        if (_leaf.ActiveOn.Contains(_node))
+        if (leaf.ActiveOn.Contains(node))
         {
             return;
         }
 
-        _leaf.ActiveOn.Add(_node);
-        _node.Active.Add(_leaf);
-        if (_node.Maintenance)
+        leaf.ActiveOn.Add(node);
+        node.Active.Add(leaf);
+        if (node.Maintenance)
         {
-            _leaf.Managed = false;
-            _leaf.Maintenance = true;
+            leaf.Managed = false;
+            leaf.Maintenance = true;
         }
 
-        if (!_leaf.Managed)
+        if (!leaf.Managed)
         {
-            _leaf.Scores.Add(_node, Score.Infinity);
+            leaf.Scores.Add(node, Score.Infinity);
             return;
         }
 
-        int count = _leaf.Requires < Requirement.Fencing
-            ? _leaf.ActiveOn.Count(n => n.Online && !n.Unclean)
-            : _leaf.ActiveOn.Count;
+        int count = leaf.Requires < Requirement.Fencing
+            ? leaf.ActiveOn.Count(n => n.Online && !n.Unclean)
+            : leaf.ActiveOn.Count;
         if (count > 1)
         {
-            ApplyMultipleActive();
+            ApplyMultipleActive(leaf);
         }
     }
 
-    private void ApplyMultipleActive()
+    private void ApplyMultipleActive(Resource leaf)
     {
-        switch (_leaf.MultipleActive)
+        switch (leaf.MultipleActive)
         {
             case MultipleActive.StopOnly:
                 foreach (Node node in cluster.Nodes)
                 {
-                    _leaf.Scores[node] = -Score.Infinity;
+                    leaf.Scores[node] = -Score.Infinity;
                 }
 
                 break;
             case MultipleActive.Block:
-                _leaf.Managed = false;
-                _leaf.Blocked = true;
-                if (_leaf.InGroup && _leaf.Parent!.Meta.GetValueOrDefault("multiple-active") == "block")
+                leaf.Managed = false;
+                leaf.Blocked = true;
+                if (leaf.InGroup && leaf.Parent!.Meta.GetValueOrDefault("multiple-active") == "block")
                 {
-                    foreach (Resource member in _leaf.Parent.Children)
+                    foreach (Resource member in leaf.Parent.Children)
                     {
                         member.Managed = false;
                         member.Blocked = true;

@@ -3,10 +3,21 @@ using System.Xml.Linq;
 namespace Buoy.Scheduler;
 
 /// <summary>Reads the status section: tickets, nodes, then the history of each node (SCHEDULER 2.2).</summary>
-internal sealed class StatusReader(
-    Cluster cluster, ConfigReader reader, ResourceReader resources, ActionFactory actions, Fencing fencing)
+internal sealed class StatusReader
 {
-    private readonly HistoryInterpreter _interpreter = new(cluster, actions, fencing);
+    private readonly Cluster cluster;
+    private readonly ConfigReader reader;
+    private readonly ResourceReader resources;
+    private readonly Fencing fencing;
+    private readonly HistoryInterpreter _interpreter;
+    private readonly Dictionary<(string Resource, Node Node), IReadOnlyList<HistoryEntry>> _recorded = [];
+
+    public StatusReader(
+        Cluster cluster, ConfigReader reader, ResourceReader resources, ActionFactory actions, Fencing fencing)
+    {
+        (this.cluster, this.reader, this.resources, this.fencing) = (cluster, reader, resources, fencing);
+        _interpreter = new HistoryInterpreter(cluster, actions, fencing, Recorded);
+    }
 
     public void ReadAll()
     {
@@ -49,6 +60,24 @@ internal sealed class StatusReader(
         {
             ResourceReader.LimitByTargetRole(resource);
         }
+    }
+
+    /// <summary>What a node recorded about a resource, whether that was read already or not.</summary>
+    private IReadOnlyList<HistoryEntry> Recorded(string id, Node node)
+    {
+        if (!_recorded.TryGetValue((id, node), out var entries))
+        {
+            XElement? history = reader.Cib.Element("status")?.Elements("node_state")
+                .Where(s => (string?)s.Attribute("id") == node.Id || (string?)s.Attribute("uname") == node.Name)
+                .Elements("lrm").Elements("lrm_resources").Elements("lrm_resource")
+                .FirstOrDefault(e => (string?)e.Attribute("id") == id);
+            entries = history is null
+                ? []
+                : History.Sort(history.Elements("lrm_rsc_op").Select(o => HistoryEntry.Read(o, id)).OfType<HistoryEntry>());
+            _recorded[(id, node)] = entries;
+        }
+
+        return entries;
     }
 
     private void ReadTickets(XElement status)
