@@ -53,17 +53,16 @@ public sealed record GlobalConfig
     public string? NodeName { get; init; }
     public string? Description { get; init; }
     public int? HardStopAfter { get; init; }
-
-    /// <summary>Wait between the request for a soft stop and the stop, ms.</summary>
-    public int Grace { get; init; }
-    public bool MasterWorker { get; init; }
-
-    /// <summary>master-worker no-exit-on-failure.</summary>
-    public bool NoExitOnFailure { get; init; }
-
-    /// <summary>Reloads that a worker may survive; null = any number.</summary>
-    public int? MaxReloads { get; init; }
     public int SpreadChecks { get; init; }
+
+    /// <summary>max-spread-checks, ms; null = none.</summary>
+    public int? MaxSpreadChecks { get; init; }
+
+    /// <summary>external-check: programs may be run as checks.</summary>
+    public bool ExternalCheck { get; init; }
+
+    /// <summary>insecure-fork-wanted.</summary>
+    public bool InsecureForkWanted { get; init; }
     public int BufferSize { get; init; } = 16384;
 
     /// <summary>Accepted settings without effect here or kept for later (ssl-default-*, tune.*), by keyword.</summary>
@@ -147,6 +146,9 @@ public sealed record ProxyConfig
     public CheckKind Check { get; init; } = CheckKind.Tcp;
     public HttpCheckConfig? HttpCheck { get; init; }
 
+    /// <summary>The rules of its checks and what their options say.</summary>
+    public CheckRulesConfig CheckRules { get; init; } = new();
+
     /// <summary>Was <c>option tcp-check</c> given? The check is the same without it, its messages name the step with it.</summary>
     public bool TcpCheckOption { get; init; }
     public bool TcpKeepAliveClient { get; init; }
@@ -227,17 +229,6 @@ public enum LogFormatKind
     /// <summary>log-format</summary>
     Custom,
 }
-
-/// <summary>What a health check speaks.</summary>
-public enum CheckKind
-{
-    /// <summary>Connect only, also <c>option tcp-check</c> without rules.</summary>
-    Tcp,
-    Http,
-}
-
-/// <summary>option httpchk METHOD URI VERSION.</summary>
-public sealed record HttpCheckConfig(string Method, string Uri, string Version);
 
 /// <summary>option http-keep-alive, http-server-close, httpclose.</summary>
 public enum HttpConnectionMode { KeepAlive, ServerClose, Close }
@@ -336,6 +327,15 @@ public sealed record ServerConfig
 
     /// <summary>PROXY protocol sent to the server: 0, 1, 2.</summary>
     public int SendProxy { get; init; }
+
+    /// <summary>check-send-proxy.</summary>
+    public bool CheckSendProxy { get; init; }
+
+    /// <summary>agent-check; null = none.</summary>
+    public AgentConfig? Agent { get; init; }
+
+    /// <summary>agent-addr, agent-port, agent-inter and agent-send, which count only with agent-check.</summary>
+    public AgentConfig AgentSettings { get; init; } = new();
     public string? OnMarkedDown { get; init; }
     public string? OnMarkedUp { get; init; }
     public required SourcePlace Place { get; init; }

@@ -16,6 +16,7 @@ internal sealed class ConfigurationFinisher(
         foreach (var proxy in proxies)
         {
             Check(proxy);
+            CheckFinisher.Check(context, proxy, global);
         }
 
         if (context.Alerts > 0)

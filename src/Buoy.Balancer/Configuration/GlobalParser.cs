@@ -16,7 +16,10 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
 
     public string? Description => _global.Description;
 
-    public GlobalConfig Build() => _global with { Kept = _kept, Logs = _logs, StatsSockets = _sockets };
+    public GlobalConfig Build() => _global with
+    {
+        Kept = _kept, Logs = _logs, StatsSockets = _sockets, InsecureForkWanted = _kept.ContainsKey("insecure-fork-wanted"),
+    };
 
     public void Parse()
     {
@@ -134,11 +137,14 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "hard-stop-after":
                 HardStop(a);
                 break;
-            case "grace" or "master-worker" or "mworker-max-reloads":
-                _global = ProcessSettings.Parse(context, _global);
-                break;
             case "spread-checks" when context.AtMost(1):
                 Spread(a);
+                break;
+            case "max-spread-checks":
+                MaxSpread(a);
+                break;
+            case "external-check" when context.AtMost(0):
+                _global = _global with { ExternalCheck = true };
                 break;
             case "stats":
                 Stats(a);
@@ -307,6 +313,28 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
         else
         {
             _global = _global with { HardStopAfter = ms };
+        }
+    }
+
+    private void MaxSpread(string a)
+    {
+        if (a.Length == 0)
+        {
+            context.AlertTight("'max-spread-checks' expects an integer argument (0..50).");
+            return;
+        }
+
+        switch (context.Time(a, out int ms, out string bad))
+        {
+            case Units.TimeError.None:
+                _global = _global with { MaxSpreadChecks = ms };
+                break;
+            case Units.TimeError.Unexpected:
+                context.AlertTight($"unsupported character '{bad[0]}' in 'max-spread-checks' (wants an integer delay).");
+                break;
+            default:
+                context.AlertTight($"timer overflow in argument <{a}> to <max-spread-checks>, maximum value is 2147483647 ms (~24.8 days).");
+                break;
         }
     }
 

@@ -24,13 +24,14 @@ public static class Keywords
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
-        "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
+        "max-spread-checks external-check "
+        + "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
         + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
         + "zero-warning tune.bufsize",
         "ssl-default-bind-ciphers ssl-default-bind-ciphersuites ssl-default-bind-curves ssl-default-bind-options "
         + "ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-options ssl-dh-param-file "
         + "ssl-server-verify ssl-load-extra-files ssl-load-extra-del-ext ssl-skip-self-issued-ca issuers-chain-path "
-        + "ssl-mode-async maxsslconn maxsslrate maxpipes maxzlibmem maxcompcpuusage maxcomprate max-spread-checks "
+        + "ssl-mode-async maxsslconn maxsslrate maxpipes maxzlibmem maxcompcpuusage maxcomprate "
         + "no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice profiling.tasks "
         + "busy-polling set-dumpable strict-limits insecure-fork-wanted insecure-setuid-wanted numa-cpu-mapping cpu-map "
         + "thread-group thread-groups fd-hard-limit close-spread-time expose-experimental-directives "
@@ -49,7 +50,7 @@ public static class Keywords
         + "tune.vars.sess-max-size tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
         "51degrees-cache-size 51degrees-data-file 51degrees-property-name-list 51degrees-property-separator "
         + "cluster-secret default-path deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie "
-        + "deviceatlas-separator external-check h1-accept-payload-with-any-method h1-case-adjust "
+        + "deviceatlas-separator h1-accept-payload-with-any-method h1-case-adjust "
         + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
         + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "
         + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local server-state-file set-var set-var-fmt "
@@ -58,31 +59,33 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag "
+        "tcp-check http-check external-check "
+        + "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag "
         + "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
         + "maxconn backlog retries errorfile stats http-reuse hash-type hash-balance-factor",
         "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
         + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
         "acl appsession block capture clitimeout compression contimeout cookie declare dispatch email-alert "
-        + "errorfiles errorloc errorloc302 errorloc303 external-check filter force-persist grace "
-        + "http-after-response http-check http-error http-request http-response http-send-name-header "
+        + "errorfiles errorloc errorloc302 errorloc303 filter force-persist grace "
+        + "http-after-response http-error http-request http-response http-send-name-header "
         + "ignore-persist monitor monitor-net monitor-uri persist rate-limit redirect "
-        + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-check tcp-request "
+        + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-request "
         + "tcp-response transparent use_backend use-fcgi-app use-server");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "httpslog log-separate-errors "
+        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check "
+        + "httpslog log-separate-errors "
         + "abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap log-health-checks "
         + "splice-auto splice-request splice-response redispatch httplog tcplog httpchk tcp-check forwardfor "
         + "http-keep-alive http-server-close httpclose",
         "contstats http-no-delay independent-streams prefer-last-server socket-stats tcp-smart-accept "
         + "tcp-smart-connect idle-close-on-response",
-        "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade external-check "
+        "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade "
         + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request http-ignore-probes "
-        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header ldap-check "
-        + "mysql-check nolinger originalto persist pgsql-check redis-check smtpchk spop-check "
-        + "ssl-hello-chk transparent");
+        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header "
+        + "nolinger originalto persist spop-check "
+        + "transparent");
 
     /// <summary>Options of a <c>bind</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(
@@ -96,14 +99,16 @@ public static class Keywords
 
     /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
-        "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
+        "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
+        + "no-check-send-proxy "
+        + "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
         + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
         + "slowstart weight",
-        "max-reuse no-agent-check no-check-send-proxy no-check-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl "
+        "max-reuse no-check-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl "
         + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
         + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
-        "agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file check-alpn check-proto "
-        + "check-send-proxy check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
+        "allow-0rtt alpn ca-file check-alpn check-proto "
+        + "check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
         + "non-stick npn observe on-error proto proxy-v2-options redir resolve-net resolve-opts send-proxy "
         + "send-proxy-v2 send-proxy-v2-ssl "

@@ -38,8 +38,8 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
                 context.NotSupported($"option {o}");
             }
         }
-        else if (context.Negated && o is "httplog" or "httpslog" or "tcplog" or "httpchk" or "tcp-check" or "tcpka" or "forwardfor"
-            && context.Negated)
+        else if (context.Negated
+            && (o is "httplog" or "httpslog" or "tcplog" or "tcpka" or "forwardfor" || CheckOptionParser.Knows(o)))
         {
             context.AlertTight($"negation/default is not supported for option '{o}'.");
         }
@@ -61,11 +61,12 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
                 }
 
                 break;
-            case "httpchk":
-                HttpCheck();
-                break;
-            case "tcp-check" when AtMost(o, 0) && !Misplaced(o, false):
-                (settings.Check, settings.HttpCheck, settings.TcpCheckOption) = (CheckKind.Tcp, null, true);
+            case var check when CheckOptionParser.Knows(check):
+                if (o == "external-check" || !Misplaced(o, false))
+                {
+                    new CheckOptionParser(context, settings).Option(o);
+                }
+
                 break;
             case "tcpka" when AtMost(o, 0):
                 settings.Switches["clitcpka"] = settings.Switches["srvtcpka"] = true;
@@ -88,7 +89,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
                 }
 
                 break;
-            case "tcp-check" or "tcpka" or "redispatch" or "http-keep-alive" or "http-server-close" or "httpclose":
+            case "tcpka" or "redispatch" or "http-keep-alive" or "http-server-close" or "httpclose":
                 break;
             default:
                 if (AtMost(o, 0) && !Misplaced(o, true) && !Misplaced(o, false))
@@ -105,7 +106,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
     private bool Misplaced(string o, bool frontend)
     {
         bool concerned = (frontend ? FrontendOnly : BackendOnly).Contains($" {o} ", StringComparison.Ordinal)
-            || (!frontend && o is "httpchk" or "tcp-check" or "redispatch" && !frontend);
+            || (!frontend && (o == "redispatch" || CheckOptionParser.Knows(o)));
         if (!concerned || proxy is null || (frontend ? proxy.HasFrontend : proxy.HasBackend))
         {
             return false;
@@ -114,30 +115,6 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         context.Warning($"'{o}' ignored because {proxy.TypeName} '{proxy.Name}' has no "
             + $"{(frontend ? "frontend" : "backend")} capability.");
         return true;
-    }
-
-    private void HttpCheck()
-    {
-        if (Misplaced("httpchk", false) || !AtMost("httpchk", 3))
-        {
-            return;
-        }
-
-        string a = context[2];
-        string b = context[3];
-        string version = context[4].Length > 0 ? context[4] : "HTTP/1.0";
-        int hidden = version.IndexOfAny(['\r', '\n']);
-        if (hidden >= 0)
-        {
-            context.WarningTight("'option httpchk' : hiding headers or body at the end of the version string is deprecated. "
-                + "Please, consider to use 'http-check send' directive instead.");
-            context.NotSupported("option httpchk with headers");
-            return;
-        }
-
-        (settings.Check, settings.TcpCheckOption) = (CheckKind.Http, false);
-        settings.HttpCheck = a.Length == 0 ? new("OPTIONS", "/", version)
-            : b.Length == 0 ? new("OPTIONS", a, version) : new(a, b, version);
     }
 
     private void ForwardFor()

@@ -26,6 +26,13 @@ internal sealed class ProxySettings
     public CheckKind Check { get; set; } = CheckKind.Tcp;
     public HttpCheckConfig? HttpCheck { get; set; }
     public bool TcpCheckOption { get; set; }
+    public CheckRulesConfig CheckRules { get; set; } = new();
+
+    /// <summary>The check rules are those of the defaults section.</summary>
+    public bool InheritedTcpRules { get; set; }
+
+    /// <inheritdoc cref="InheritedTcpRules"/>
+    public bool InheritedHttpRules { get; set; }
     public Dictionary<int, byte[]> ErrorFiles { get; set; } = [];
     public StatsConfig? Stats { get; set; }
     public HttpConnectionMode HttpConnection { get; set; } = HttpConnectionMode.KeepAlive;
@@ -41,6 +48,7 @@ internal sealed class ProxySettings
     public ProxySettings Copy()
     {
         var copy = (ProxySettings)MemberwiseClone();
+        copy.InheritedTcpRules = copy.InheritedHttpRules = true;
         copy.Logs = [.. Logs];
         copy.Switches = new(Switches);
         copy.ErrorFiles = new(ErrorFiles);
@@ -84,7 +92,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             LogSeparateErrors = s.Switch("log-separate-errors"),
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),
             LogAsap = s.Switch("logasap"), LogHealthChecks = s.Switch("log-health-checks"), Check = s.Check,
-            HttpCheck = s.HttpCheck, TcpCheckOption = s.TcpCheckOption, TcpKeepAliveClient = s.Switch("clitcpka"),
+            HttpCheck = s.HttpCheck, CheckRules = s.CheckRules, TcpCheckOption = s.TcpCheckOption, TcpKeepAliveClient = s.Switch("clitcpka"),
             TcpKeepAliveServer = s.Switch("srvtcpka"), SpliceRequest = s.Switch("splice-request"),
             SpliceResponse = s.Switch("splice-response"), SpliceAuto = s.Switch("splice-auto"),
             AbortOnClose = s.Switch("abortonclose"), AllBackups = s.Switch("allbackups"), ErrorFiles = s.ErrorFiles,

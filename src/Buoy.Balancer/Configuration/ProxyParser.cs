@@ -66,7 +66,7 @@ internal sealed class ProxyParser(
         }
         else
         {
-            context.NotSupported(k is "tcp-check" or "http-check" ? $"{k} {context[1]}" : k);
+            context.NotSupported(k);
         }
     }
 
@@ -158,6 +158,13 @@ internal sealed class ProxyParser(
                 break;
             case "stats":
                 StatsParser.Parse(context, proxy, settings, globalDescription());
+                break;
+            case "tcp-check" or "http-check":
+                _ = Misplaced(k, frontend: false);
+                CheckRuleParser.Parse(context, settings);
+                break;
+            case "external-check":
+                new CheckOptionParser(context, settings).External();
                 break;
             case "http-reuse" when !Misplaced(k, frontend: false):
                 Reuse(a);

@@ -40,6 +40,11 @@ internal static class ServerParser
                 server = Option(context, proxy, server, isDefault, ref i);
             }
 
+            if (!isDefault && ServerCheckParser.Problem(server) is { } problem)
+            {
+                throw new ConfigurationException(problem);
+            }
+
             if (isDefault)
             {
                 settings.DefaultServer = server;
@@ -117,6 +122,11 @@ internal static class ServerParser
         if (isDefault && o == "id")
         {
             throw new ConfigurationException("'id' option is not accepted in default-server sections");
+        }
+
+        if (ServerCheckParser.Option(context, server, o, a => Delay(context, server, o, a), ref i) is { } changed)
+        {
+            return changed;
         }
 
         switch (o)

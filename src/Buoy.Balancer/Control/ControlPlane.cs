@@ -66,11 +66,18 @@ public sealed class ControlPlane : IDisposable
 
         _operations = new ServerOperations(
             state, _servers, Report, i => _dataPlane?.ShutdownSessions(i), () => _changed = true);
-        _checker = new HealthChecker(_loop, (s, status, code, info, duration) =>
+        _checker = new HealthChecker(_loop, state.Config, (s, report, duration) =>
         {
-            _operations.OnCheck(s, status, code, info, duration, EventLoop.Now);
+            _operations.OnCheck(s, report.Status, report.Code, report.Info, duration, EventLoop.Now);
             Flush();
-        });
+        }, (s, report, duration) =>
+        {
+            _operations.OnAgent(s, report, duration, EventLoop.Now);
+            Flush();
+        }, s => _operations.StateHeader(s, g.NodeName ?? Environment.MachineName))
+        {
+            Connections = s => state.Counters.Sum(state.Counters.Server(s.Config.Index), Counter.SessionsCurrent),
+        };
         _operations.LeftMaintenance = s => _checker.CheckNow(s);
         _resolvers = new ResolverService(_loop, OnResolved);
         foreach (var r in state.Config.Resolvers)
@@ -120,12 +127,6 @@ public sealed class ControlPlane : IDisposable
     /// <summary>Opens what needs privileges or paths outside the chroot: log targets and stats sockets.</summary>
     /// <returns>What failed, in HAProxy's words; empty = all well.</returns>
     public IReadOnlyList<string> Prepare() => [.. _logs.Open(), .. _cli.Bind()];
-
-    /// <summary>
-    /// In a worker: takes connections of the runtime API from the master over <paramref name="channel"/>;
-    /// <paramref name="gone"/> is called on the control thread when the master has ended.
-    /// </summary>
-    public void AttachMaster(int channel, Action gone) => _loop.Post(() => _cli.AttachMaster(channel, gone));
 
     /// <summary>Fills the slots, starts the threads, the checks and the resolutions.</summary>
     public void Start(IDataPlane dataPlane)

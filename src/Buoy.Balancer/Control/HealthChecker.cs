@@ -1,6 +1,4 @@
-using System.Globalization;
 using System.Net;
-using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Health;
 using Buoy.Linux;
@@ -8,264 +6,454 @@ using Buoy.Linux;
 namespace Buoy.Balancer.Control;
 
 /// <summary>
-/// Runs the health checks of all servers on the control loop (configuration manual 5.2 <c>check</c>, <c>option
-/// httpchk</c>): at
-/// most one at a time per server, the first ones spread over the shortest interval.
+/// Runs the health checks and agents of all servers on the control loop (configuration manual 5.2 <c>check</c>,
+/// <c>agent-check</c>): at most one of each at a time per server, the first ones spread over the shortest interval. What
+/// is sent and what is a good answer is decided by a <see cref="CheckRun"/>; here is the connection.
 /// </summary>
-public sealed class HealthChecker : IDisposable
+public sealed partial class HealthChecker : IDisposable
 {
-    private readonly EventLoop _loop;
-    private readonly Action<ServerRuntime, CheckStatus, int, string, long> _done;
-    private readonly Dictionary<ServerRuntime, Check> _checks = [];
+    /// <summary>Bytes read at once.</summary>
+    private const int ReadSize = 16384;
 
-    /// <summary>Reports each check's end: server, status, code, info, duration in ms.</summary>
-    public HealthChecker(EventLoop loop, Action<ServerRuntime, CheckStatus, int, string, long> done)
+    private readonly EventLoop _loop;
+    private readonly BalancerConfig _config;
+    private readonly Action<ServerRuntime, CheckReport, long> _checked;
+    private readonly Action<ServerRuntime, CheckReport, long> _answered;
+    private readonly Func<ServerRuntime, string> _stateHeader;
+    private readonly Dictionary<ServerRuntime, Check> _checks = [];
+    private readonly Dictionary<ServerRuntime, Check> _agents = [];
+    private readonly Dictionary<int, CheckScript> _scripts = [];
+
+    /// <summary>Reports each check's end: server, how it ended, duration in ms.</summary>
+    /// <param name="loop">The control loop.</param>
+    /// <param name="config">For global settings and scripts.</param>
+    /// <param name="whenChecked">A health check ended.</param>
+    /// <param name="answered">An agent was asked.</param>
+    /// <param name="stateHeader">What <c>http-check send-state</c> sends about a server.</param>
+    public HealthChecker(
+        EventLoop loop, BalancerConfig config, Action<ServerRuntime, CheckReport, long> whenChecked,
+        Action<ServerRuntime, CheckReport, long> answered, Func<ServerRuntime, string> stateHeader)
     {
         _loop = loop;
-        _done = done;
+        _config = config;
+        _checked = whenChecked;
+        _answered = answered;
+        _stateHeader = stateHeader;
     }
 
-    private sealed class Check(ServerRuntime server)
+    private sealed class Check(ServerRuntime server, bool agent)
     {
-        public ServerRuntime Server { get; } = server;
+        public ServerRuntime Server => server;
+        public bool IsAgent => agent;
         public EventLoop.LoopTimer? Next { get; set; }
         public EventLoop.LoopTimer? Deadline { get; set; }
+
+        /// <summary>When <see cref="Deadline"/> is due, ms.</summary>
+        public long DeadlineAt { get; set; }
         public int Fd { get; set; } = -1;
+        public PidFd? Process { get; set; }
+
+        /// <summary>When it began, µs.</summary>
         public long Began { get; set; }
+        public CheckRun? Run { get; set; }
         public bool Connected { get; set; }
-        public byte[] Request { get; set; } = [];
+        public bool Linger { get; set; }
+        public bool SendProxy { get; set; }
+
+        /// <summary>The other side sends no more.</summary>
+        public bool Ended { get; set; }
+        public byte[] Out { get; set; } = [];
         public int Sent { get; set; }
-        public List<byte> Response { get; } = [];
+
+        /// <summary>The run waits to hear that <see cref="Out"/> is sent.</summary>
+        public bool TellSent { get; set; }
+        public bool Under => Run is not null || Process is not null;
     }
 
     /// <summary>Begins all checks.</summary>
     public void Start(IReadOnlyList<ServerRuntime> servers)
     {
-        var checkedOnes = servers.Where(s => s.Config.Check).ToList();
-        if (checkedOnes.Count == 0)
+        var all = servers.Where(s => s.Config.Check).Select(s => New(s, false))
+            .Concat(servers.Where(s => s.Agent is not null).Select(s => New(s, true))).ToList();
+        if (all.Count == 0)
         {
             return;
         }
 
-        long shortest = checkedOnes.Min(s => s.Config.Inter);
-        for (int i = 0; i < checkedOnes.Count; i++)
+        long shortest = all.Min(Interval);
+        if (_config.Global.MaxSpreadChecks is { } most)
         {
-            var c = new Check(checkedOnes[i]);
-            _checks.Add(c.Server, c);
-            Plan(c, shortest * i / checkedOnes.Count);
+            shortest = Math.Min(shortest, most);
+        }
+
+        for (int i = 0; i < all.Count; i++)
+        {
+            Plan(all[i], shortest * i / all.Count);
+        }
+    }
+
+    /// <summary>A server that was added at run time; its first check comes at once.</summary>
+    public void Add(ServerRuntime server)
+    {
+        if (server.Config.Check)
+        {
+            Plan(New(server, false), 0);
+        }
+
+        if (server.Agent is not null)
+        {
+            Plan(New(server, true), 0);
+        }
+    }
+
+    /// <summary>A server that is taken away: nothing is reported of it any more.</summary>
+    public void Remove(ServerRuntime server)
+    {
+        foreach (var table in (Dictionary<ServerRuntime, Check>[])[_checks, _agents])
+        {
+            if (table.Remove(server, out var c))
+            {
+                c.Next?.Cancel();
+                Close(c);
+            }
         }
     }
 
     /// <summary>Checks a server now instead of at its next time.</summary>
     public void CheckNow(ServerRuntime server)
     {
-        if (_checks.TryGetValue(server, out var c) && c.Fd < 0)
+        if (_checks.TryGetValue(server, out var c) && !c.Under)
         {
             Plan(c, 0);
+        }
+    }
+
+    /// <summary>The interval changed (errors of the traffic): the next check comes no later than this, ms.</summary>
+    public void CheckWithin(ServerRuntime server, long milliseconds)
+    {
+        if (_checks.TryGetValue(server, out var c) && !c.Under && c.DeadlineAt > EventLoop.Now + milliseconds)
+        {
+            Plan(c, milliseconds);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var c in _checks.Values)
+        foreach (var c in _checks.Values.Concat(_agents.Values))
         {
             c.Next?.Cancel();
             Close(c);
         }
     }
 
+    private Check New(ServerRuntime server, bool agent)
+    {
+        var c = new Check(server, agent);
+        (agent ? _agents : _checks).Add(server, c);
+        return c;
+    }
+
+    private static long Interval(Check c) => c.IsAgent ? c.Server.Agent!.Config.Inter ?? c.Server.Config.Inter
+        : c.Server.Config.Inter;
+
     private void Plan(Check c, long delay)
     {
         c.Next?.Cancel();
+        c.DeadlineAt = EventLoop.Now + delay;
         c.Next = _loop.Schedule(delay, () => Begin(c));
+    }
+
+    private CheckScript Script(Check c)
+    {
+        if (c.IsAgent)
+        {
+            return CheckScript.OfAgent(c.Server.Agent!.Send);
+        }
+
+        var proxy = c.Server.Backend.Config;
+        if (!_scripts.TryGetValue(proxy.Index, out var script))
+        {
+            _scripts[proxy.Index] = script = CheckScript.Of(proxy, _config.Global.BufferSize);
+        }
+
+        return script;
     }
 
     private void Begin(Check c)
     {
         var s = c.Server;
-        var address = s.CheckAddress ?? s.Address;
-        if (s.Health.InMaintenance || !s.CheckEnabled || address is null)
+        bool off = c.IsAgent ? !s.Agent!.Enabled : s.Health.InMaintenance || !s.CheckEnabled;
+        if (off || s.Address is null)
         {
-            Plan(c, s.Config.Inter);
+            Plan(c, Interval(c));
             return;
         }
 
         c.Began = EventLoop.NowMicros;
-        c.Connected = false;
+        c.Ended = c.Connected = false;
+        Mark(c, true);
+        var t = s.Backend.Config.Timeouts;
+        long inter = Interval(c);
+        SetDeadline(c, t.Check is null ? inter : Math.Min(t.Connect ?? inter, inter));
+        if (!c.IsAgent && s.Backend.Config.Check == CheckKind.External)
+        {
+            BeginExternal(c);
+            return;
+        }
+
+        c.Run = new CheckRun(Script(c), s.Health.State == OperationalState.Stopped, () => _stateHeader(s));
+        Act(c, c.Run.Begin());
+    }
+
+    private static void Mark(Check c, bool running)
+    {
+        if (c.IsAgent)
+        {
+            c.Server.Agent!.Running = running;
+        }
+        else
+        {
+            c.Server.CheckRunning = running;
+        }
+    }
+
+    private void SetDeadline(Check c, long delay)
+    {
+        c.Deadline?.Cancel();
+        c.DeadlineAt = EventLoop.Now + delay;
+        c.Deadline = _loop.Schedule(delay, () => OnExpired(c));
+    }
+
+    /// <summary>Never sooner than it is due already.</summary>
+    private void Extend(Check c, long delay)
+    {
+        if (EventLoop.Now + delay > c.DeadlineAt)
+        {
+            SetDeadline(c, delay);
+        }
+    }
+
+    private void OnExpired(Check c)
+    {
+        if (c.Process is not null)
+        {
+            EndExternal(c, null);
+        }
+        else if (c.Run is { } run)
+        {
+            Act(c, run.OnExpired());
+        }
+    }
+
+    private void Act(Check c, CheckEffect effect)
+    {
+        while (true)
+        {
+            switch (effect.Act)
+            {
+                case CheckAct.Connect:
+                    if (Connect(c, effect.Connect) is not { } failed)
+                    {
+                        return;
+                    }
+
+                    effect = failed;
+                    break;
+                case CheckAct.Send:
+                    c.Out = c.Sent < c.Out.Length ? [.. c.Out.AsSpan(c.Sent), .. effect.Data!] : effect.Data!;
+                    c.Sent = 0;
+                    c.TellSent = true;
+                    if (Flush(c) is not { } after)
+                    {
+                        return;
+                    }
+
+                    effect = after;
+                    break;
+                case CheckAct.Read when c.Ended:
+                    effect = c.Run!.OnClosed(null);
+                    break;
+                case CheckAct.Read:
+                    Watch(c);
+                    return;
+                default:
+                    End(c, effect.Report!);
+                    return;
+            }
+        }
+    }
+
+    private CheckEffect? Connect(Check c, CheckConnect? rule)
+    {
+        var s = c.Server;
+        CloseSocket(c);
+        bool server = rule is null or { Default: true };
+        var address = rule?.Address ?? (c.IsAgent ? s.Agent!.Address : s.CheckAddress) ?? s.Address!;
+        int port = rule?.Port ?? (c.IsAgent ? s.Agent!.Port : s.CheckPort > 0 ? s.CheckPort : s.Port);
+        bool elsewhere = s.CheckAddress is not null || s.CheckPort > 0 || rule is { Port: not null } or { Address: not null };
+        c.Linger = rule?.Linger ?? false;
+        c.SendProxy = !c.IsAgent && (rule is { SendProxy: true }
+            || (server && (s.Config.CheckSendProxy || (s.Config.SendProxy > 0 && !elsewhere))));
+        c.Out = [];
         c.Sent = 0;
-        c.Response.Clear();
-        c.Request = RequestOf(s);
-        s.CheckRunning = true;
-        int port = s.CheckPort > 0 ? s.CheckPort : s.Port;
+        c.TellSent = c.Connected = c.Ended = false;
+        var t = s.Backend.Config.Timeouts;
+        if (t.Check is not null)
+        {
+            long inter = Interval(c);
+            Extend(c, Math.Min(t.Connect ?? inter, inter));
+        }
+
         c.Fd = ControlSocket.ConnectTcp(new IPEndPoint(address, port));
         if (c.Fd < 0)
         {
             int errno = -c.Fd;
             c.Fd = -1;
-            End(c, CheckStatus.L4Connect, 0, Info(s, ControlSocket.ErrorText(errno)));
-            return;
+            return c.Run!.OnConnectFailed(ControlSocket.ErrorText(errno));
         }
 
-        var t = s.Backend.Config.Timeouts;
-        long connect = t.Check is null ? s.Config.Inter : Math.Min(t.Connect ?? s.Config.Inter, s.Config.Inter);
-        c.Deadline = _loop.Schedule(connect, () => OnTimeout(c));
-        _loop.Add(c.Fd, PollEvents.Writable, e => OnReady(c, e));
+        _loop.Add(c.Fd, PollEvents.Writable, _ => OnReady(c));
+        return null;
     }
 
-    private void OnReady(Check c, PollEvents events)
+    private void Watch(Check c) => _loop.Modify(c.Fd, (c.Sent < c.Out.Length ? PollEvents.Writable : 0)
+        | (c.Ended ? 0 : PollEvents.Readable));
+
+    private void OnReady(Check c)
     {
+        var run = c.Run!;
         if (!c.Connected)
         {
             int errno = ControlSocket.ConnectError(c.Fd);
             if (errno != 0)
             {
-                End(c, CheckStatus.L4Connect, 0, Info(c.Server, ControlSocket.ErrorText(errno)));
-                return;
-            }
-
-            if (c.Request.Length == 0)
-            {
-                End(c, CheckStatus.L4Ok, 0, "");
+                Act(c, run.OnConnectFailed(ControlSocket.ErrorText(errno)));
                 return;
             }
 
             c.Connected = true;
             if (c.Server.Backend.Config.Timeouts.Check is { } read)
             {
-                c.Deadline?.Cancel();
-                c.Deadline = _loop.Schedule(read, () => OnTimeout(c));
+                Extend(c, read);
             }
+
+            if (c.SendProxy)
+            {
+                c.Out = ProxyHeader(c);
+                _ = Flush(c);
+            }
+
+            Act(c, run.OnConnected());
+            return;
         }
 
-        if (c.Sent < c.Request.Length)
+        if (c.Sent < c.Out.Length)
         {
-            int n = ControlSocket.Send(c.Fd, c.Request.AsSpan(c.Sent));
-            if (n < 0 && n != -ControlSocket.EAgain)
+            if (Flush(c) is { } after)
             {
-                End(c, CheckStatus.SocketError, 0, ControlSocket.ErrorText(-n));
-                return;
-            }
-
-            c.Sent += Math.Max(0, n);
-            if (c.Sent == c.Request.Length)
-            {
-                _loop.Modify(c.Fd, PollEvents.Readable);
+                Act(c, after);
             }
 
             return;
         }
 
-        Read(c);
+        Read(c, run);
     }
 
-    private void Read(Check c)
+    /// <summary>Sends what it can; an effect where the run is to go on.</summary>
+    private CheckEffect? Flush(Check c)
     {
-        Span<byte> buffer = stackalloc byte[4096];
+        int n = ControlSocket.Send(c.Fd, c.Out.AsSpan(c.Sent));
+        if (n < 0 && n != -ControlSocket.EAgain)
+        {
+            c.Ended = true;
+            c.Sent = c.Out.Length;
+            return c.Run!.OnClosed(ControlSocket.ErrorText(-n));
+        }
+
+        c.Sent += Math.Max(0, n);
+        if (c.Sent < c.Out.Length || !c.TellSent)
+        {
+            Watch(c);
+            return null;
+        }
+
+        c.TellSent = false;
+        return c.Run!.OnSent();
+    }
+
+    private void Read(Check c, CheckRun run)
+    {
+        Span<byte> buffer = stackalloc byte[ReadSize];
         int n = ControlSocket.Receive(c.Fd, buffer);
         if (n == -ControlSocket.EAgain)
         {
             return;
         }
 
-        if (n > 0)
-        {
-            c.Response.AddRange(buffer[..n]);
-        }
-
-        int line = c.Response.IndexOf((byte)'\n');
-        if (line < 0 && n > 0 && c.Response.Count < 4096)
-        {
-            return;
-        }
-
-        if (line < 0)
-        {
-            End(
-                c, n < 0 ? CheckStatus.SocketError : CheckStatus.L7Response, 0, n < 0 ? ControlSocket.ErrorText(-n)
-                    : "");
-            return;
-        }
-
-        string status = Encoding.Latin1.GetString([.. c.Response[..line]]).TrimEnd('\r');
-        (int code, string text) = Parse(status);
-        if (code < 0)
-        {
-            End(c, CheckStatus.L7Response, 0, "");
-        }
-        else
-        {
-            bool good = code is >= 200 and <= 399;
-            End(c, good ? CheckStatus.L7Ok : CheckStatus.L7Status, code, good ? "" : text);
-        }
+        c.Ended = n <= 0;
+        Act(c, n > 0 ? run.OnData(buffer[..n]) : run.OnClosed(n < 0 ? ControlSocket.ErrorText(-n) : null));
     }
 
-    private void OnTimeout(Check c)
-    {
-        if (!c.Connected)
-        {
-            End(
-                c, CheckStatus.L4Timeout, 0, c.Server.Backend.Config.TcpCheckOption
-                    ? " at initial connection step of tcp-check" : "");
-        }
-        else
-        {
-            End(c, CheckStatus.L7Timeout, 0, "");
-        }
-    }
-
-    private void End(Check c, CheckStatus status, int code, string info)
+    private void End(Check c, CheckReport report)
     {
         Close(c);
-        c.Server.CheckRunning = false;
+        Mark(c, false);
         long duration = (EventLoop.NowMicros - c.Began) / 1000;
-        _done(c.Server, status, code, info, duration);
         var s = c.Server;
-        Plan(c, s.Health.NextInterval(s.Config.Inter, s.Config.FastInter, s.Config.DownInter));
+        (c.IsAgent ? _answered : _checked)(s, report, duration);
+        if ((c.IsAgent ? _agents : _checks).ContainsKey(s))
+        {
+            Plan(c, Spread(c.IsAgent ? Interval(c)
+                : s.Health.NextInterval(s.Config.Inter, s.Config.FastInter, s.Config.DownInter)));
+        }
+    }
+
+    /// <summary>An interval, made longer or shorter by chance (<c>spread-checks</c>).</summary>
+    private long Spread(long interval)
+    {
+        int percent = _config.Global.SpreadChecks;
+        return percent <= 0 ? interval
+            : interval + (interval * percent * (KernelRandom.UInt16() - 32768) / (100L * 32768));
     }
 
     private void Close(Check c)
     {
         c.Deadline?.Cancel();
-        if (c.Fd >= 0)
+        c.Run = null;
+        CloseSocket(c);
+        CloseProcess(c);
+    }
+
+    private void CloseSocket(Check c)
+    {
+        if (c.Fd < 0)
         {
-            _loop.Remove(c.Fd);
+            return;
+        }
+
+        _loop.Remove(c.Fd);
+        if (!c.Linger)
+        {
             ControlSocket.ResetOnClose(c.Fd);
-            ControlSocket.Close(c.Fd);
-            c.Fd = -1;
         }
+
+        ControlSocket.Close(c.Fd);
+        c.Fd = -1;
     }
 
-    /// <summary>HTTP/x.y CODE REASON; (-1, "") for anything else.</summary>
-    private static (int Code, string Text) Parse(string line)
+    private static byte[] ProxyHeader(Check c)
     {
-        if (line.Length < 12 || !line.StartsWith("HTTP/", StringComparison.Ordinal) || line[8] != ' '
-            || !int.TryParse(line.AsSpan(9, 3), NumberStyles.None, CultureInfo.InvariantCulture, out int code)
-                || code < 100)
+        if (c.Server.Config.SendProxy == 2)
         {
-            return (-1, "");
+            return [.. "\r\n\r\n\0\r\nQUIT\n"u8, 0x20, 0, 0, 0];
         }
 
-        string text = line.Length > 13 ? line[13..] : "";
-        return (code, new string([.. text.Where(ch => ch is >= ' ' and <= '~' and not '"')]));
+        var from = ControlSocket.LocalEndPoint(c.Fd);
+        var to = ControlSocket.RemoteEndPoint(c.Fd);
+        string family = from?.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6 ? "TCP6" : "TCP4";
+        return System.Text.Encoding.ASCII.GetBytes(from is null || to is null ? "PROXY UNKNOWN\r\n"
+            : FormattableString.Invariant($"PROXY {family} {from.Address} {to.Address} {from.Port} {to.Port}\r\n"));
     }
-
-    private static byte[] RequestOf(ServerRuntime s)
-    {
-        if (s.Backend.Config.Check != CheckKind.Http)
-        {
-            return [];
-        }
-
-        var h = s.Backend.Config.HttpCheck ?? new HttpCheckConfig("OPTIONS", "/", "HTTP/1.0");
-        string version = h.Version.Length > 0 ? h.Version : "HTTP/1.0";
-        bool host = version != "HTTP/1.0" && !version.Contains("\\r\\n", StringComparison.Ordinal);
-        string lines =
-            version.Replace("\\r\\n", "\r\n", StringComparison.Ordinal).Replace("\\ ", " ", StringComparison.Ordinal);
-        return Encoding.Latin1.GetBytes(
-            $"{h.Method} {h.Uri} {lines}\r\n{(host ? $"Host: {s.Config.Host}\r\n" : "")}Connection: close\r\n\r\n");
-    }
-
-    private static string Info(ServerRuntime s, string error) =>
-        s.Backend.Config.TcpCheckOption ? error + " at initial connection step of tcp-check" : error;
 }

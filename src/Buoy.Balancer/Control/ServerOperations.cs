@@ -10,7 +10,7 @@ namespace Buoy.Balancer.Control;
 /// writes the
 /// line that HAProxy would write. Control thread only.
 /// </summary>
-public sealed class ServerOperations(
+public sealed partial class ServerOperations(
     BalancerState state, IReadOnlyList<ServerRuntime> servers, Action<int, int, string> log,
         Action<int> shutdownSessions, Action changed)
 {
@@ -307,7 +307,7 @@ public sealed class ServerOperations(
     private static string Reason(ServerRuntime s)
     {
         string text = ", reason: " + s.CheckStatus.Description();
-        if (s.CheckStatus.HasCode() && s.CheckCode > 0)
+        if (s.CheckStatus.HasCode())
         {
             text += FormattableString.Invariant($", code: {s.CheckCode}");
         }

@@ -15,7 +15,11 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     public ProxyRuntime Backend => backend;
 
     /// <summary>Health, operational and administrative state.</summary>
-    public ServerHealth Health { get; } = new(config.Rise, config.Fall, config.SlowStart ?? 0, config.Check);
+    public ServerHealth Health { get; } = new(
+        config.Rise, config.Fall, config.SlowStart ?? 0, config.Check, config.Agent is not null);
+
+    /// <summary>Its agent; null = none.</summary>
+    public AgentState? Agent { get; } = config.Agent is { } agent ? new AgentState(agent) : null;
 
     /// <summary>Where it is; null = unknown.</summary>
     public IPAddress? Address { get; set; } = address;

@@ -70,7 +70,7 @@ public enum HealthEffect
 /// A server starts Running with health = rise: the first failed check takes it down, the first passed one makes it
 /// full.
 /// </summary>
-public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true)
+public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true, bool hasAgent = false)
 {
     /// <summary>Consecutive good checks that bring a server up.</summary>
     public int Rise { get; } = Math.Max(1, rise);
@@ -104,6 +104,15 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
 
     /// <summary>Sum in ms of the times spent down before the last change.</summary>
     private long _downBefore;
+
+    /// <summary>The agent's counter: 1 = it says up, or has said nothing; 0 = down.</summary>
+    public int AgentHealth { get; private set; } = 1;
+
+    /// <summary>An agent is asked: what it says counts beside the checks.</summary>
+    public bool HasAgent { get; set; } = hasAgent;
+
+    /// <summary>Checks are made.</summary>
+    public bool HasCheck { get; set; } = hasCheck;
 
     /// <summary>In maintenance of any kind.</summary>
     public bool InMaintenance => (Admin & AdminFlags.AnyMaintenance) != 0;
@@ -192,11 +201,37 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
 
         if (result == CheckResult.ConditionallyPassed)
         {
-            return State is OperationalState.Stopping ? HealthEffect.None : Enter(OperationalState.Stopping, now);
+            return !AgentAgrees || State is OperationalState.Stopping ? HealthEffect.None : Enter(OperationalState.Stopping, now);
         }
 
-        return State is OperationalState.Stopped or OperationalState.Stopping ? EnterUp(now) : HealthEffect.None;
+        return State is OperationalState.Stopped or OperationalState.Stopping && AgentAgrees ? EnterUp(now) : HealthEffect.None;
     }
+
+    /// <summary>The agent answered. Only "up" and "down" (passed, failed with <paramref name="down"/>) count: that it
+    /// cannot be reached says nothing of the server.</summary>
+    public HealthEffect OnAgent(bool up, bool down, long now)
+    {
+        if (!up && !down)
+        {
+            return HealthEffect.None;
+        }
+
+        AgentHealth = up ? 1 : 0;
+        if (InMaintenance)
+        {
+            return HealthEffect.None;
+        }
+
+        if (down)
+        {
+            return State == OperationalState.Stopped ? HealthEffect.None : Enter(OperationalState.Stopped, now);
+        }
+
+        return State == OperationalState.Stopped && (!HasCheck || Health >= Rise) ? EnterUp(now) : HealthEffect.None;
+    }
+
+    /// <summary>No agent speaks against it.</summary>
+    private bool AgentAgrees => !HasAgent || AgentHealth > 0;
 
     /// <summary>The runtime API's <c>set server … health</c>.</summary>
     public HealthEffect Force(OperationalState state, long now)
@@ -215,6 +250,7 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
         }
 
         Health = state == OperationalState.Stopped ? 0 : Full;
+        AgentHealth = state == OperationalState.Running ? 1 : AgentHealth;
         return State == state ? HealthEffect.None
             : state == OperationalState.Running ? EnterUp(now)
             : Enter(state, now);
@@ -249,7 +285,8 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
             return HealthEffect.None;
         }
 
-        Health = hasCheck ? Rise : Health;
+        Health = HasCheck ? Rise : Health;
+        AgentHealth = 1;
         return EnterUp(now);
     }
 

@@ -7,6 +7,7 @@ internal sealed class CommandLine
 {
     public List<string> Files { get; } = [];
     public List<int> OldPids { get; } = [];
+    public List<string> Notices { get; } = [];
     public bool OldPidsTerminate { get; private set; }
     public bool Check { get; private set; }
     public bool Daemon { get; private set; }
@@ -24,12 +25,6 @@ internal sealed class CommandLine
     public string? PidFile { get; private set; }
     public string? Directory { get; private set; }
     public string? Condition { get; private set; }
-
-    /// <summary>The master's CLI, as on a bind line with commas for blanks.</summary>
-    public string? MasterSocket { get; private set; }
-
-    /// <summary>A stats socket to fetch listening sockets from.</summary>
-    public string? TransferFrom { get; private set; }
     public string? LocalPeer { get; private set; }
     public int? MaxConn { get; private set; }
     public int? ProxyMaxConn { get; private set; }
@@ -148,10 +143,10 @@ internal sealed class CommandLine
                 Condition = value;
                 return true;
             case "-S":
-                MasterSocket = value;
+                Notices.Add("the master CLI of -S is not supported yet.");
                 return true;
             case "-x":
-                TransferFrom = value;
+                Refused = "-x";
                 return true;
             default:
                 return false;

@@ -167,6 +167,11 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
             Check(r, s);
         }
 
+        if (s.Agent is { Enabled: true } agent)
+        {
+            Agent(r, s, agent);
+        }
+
         if (s.Backend.Config.Mode == ProxyMode.Http)
         {
             Responses(r, e);
@@ -201,9 +206,9 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
     {
         var h = s.Health;
         r["check_status"] = (s.CheckRunning ? "* " : "") + s.CheckStatus.Code();
-        if (s.CheckStatus.HasCode() && s.CheckCode > 0)
+        if (s.CheckStatus.HasCode())
         {
-            r.Set("check_code", s.CheckCode);
+            r.Set("check_code", (uint)s.CheckCode);
         }
 
         if (s.CheckStatus != CheckStatus.Initializing)
@@ -216,6 +221,22 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
         r.Set("check_rise", h.Rise);
         r.Set("check_fall", h.Fall);
         r.Set("check_health", h.Health);
+    }
+
+    private static void Agent(StatRow r, ServerRuntime s, AgentState agent)
+    {
+        r["agent_status"] = (agent.Running ? "* " : "") + agent.Status.Code();
+        if (agent.Status.HasCode())
+        {
+            r.Set("agent_code", 0);
+        }
+
+        r.Set("agent_duration", agent.Duration);
+        r["agent_desc"] = agent.Status.Description();
+        r["last_agt"] = agent.Info;
+        r.Set("agent_rise", 1);
+        r.Set("agent_fall", 1);
+        r.Set("agent_health", s.Health.AgentHealth);
     }
 
     private StatRow Backend(ProxyRuntime p, long now, bool details)
@@ -294,12 +315,13 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
                 ? "MAINT (resolution)" : "MAINT";
         }
 
+        bool agent = s.Agent is { Enabled: true };
         if (h.State == OperationalState.Stopped)
         {
-            return !s.Config.Check || h.Health == 0 ? "DOWN" : FormattableString.Invariant($"DOWN {h.Health}/{h.Rise}");
+            return agent && h.AgentHealth == 0 ? "DOWN (agent)" : !s.Config.Check || h.Health == 0 ? "DOWN" : FormattableString.Invariant($"DOWN {h.Health}/{h.Rise}");
         }
 
-        string name = h.Draining ? "DRAIN" : h.State == OperationalState.Stopping ? "NOLB" : "UP";
+        string name = h.Draining ? agent && !s.CheckEnabled ? "DRAIN (agent)" : "DRAIN" : h.State == OperationalState.Stopping ? "NOLB" : "UP";
         if (!s.Config.Check)
         {
             return name == "UP" ? "no check" : name;

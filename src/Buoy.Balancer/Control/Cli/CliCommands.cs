@@ -34,6 +34,8 @@ public static class CliCommands
     [
         New("clear counters", "clear counters [all]", "clear max statistics counters (or all counters)",
             CliLevel.Operator, CliSet.ClearCounters),
+        New("disable agent", "disable agent", "disable agent checks", CliLevel.Admin, (c, w) =>
+            CliAgent.Enable(c, w, false)),
         New("disable frontend", "disable frontend <frontend>", "temporarily disable specific frontend", CliLevel.Admin,
             CliSet.DisableFrontend),
         New("disable health", "disable health", "disable health checks", CliLevel.Admin, (c, w) =>
@@ -41,6 +43,8 @@ public static class CliCommands
         New("disable server", "disable server (DEPRECATED)",
             "disable a server for maintenance (use 'set server' instead)",
             CliLevel.Admin, (c, w) => CliSet.Server(c, ["", "", At(w, 2), "state", "maint"])),
+        New("enable agent", "enable agent", "enable agent checks", CliLevel.Admin, (c, w) =>
+            CliAgent.Enable(c, w, true)),
         New("enable frontend", "enable frontend <frontend>", "re-enable specific frontend", CliLevel.Admin,
             CliSet.EnableFrontend),
         New("enable health", "enable health", "enable health checks", CliLevel.Admin, (c, w) =>

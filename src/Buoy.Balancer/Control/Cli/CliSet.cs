@@ -43,7 +43,7 @@ internal static class CliSet
             case "check-addr":
                 return CheckAddress(s, words);
             case "agent" or "agent-addr" or "agent-port" or "agent-send":
-                return CliReply.Error("agent checks are not enabled on this server.");
+                return CliAgent.Set(c, s, words);
             case "ssl":
                 return CliReply.Error(
                     "'set server <srv> ssl' cannot be set.  default-server should define ssl settings");
@@ -468,7 +468,7 @@ internal static class CliSet
         return CliReply.Done;
     }
 
-    private static bool FindServer(CliContext c, string name, out ServerRuntime server, out CliReply error)
+    internal static bool FindServer(CliContext c, string name, out ServerRuntime server, out CliReply error)
     {
         server = null!;
         int slash = name.IndexOf('/');

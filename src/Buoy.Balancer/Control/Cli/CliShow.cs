@@ -144,6 +144,7 @@ internal static class CliShow
             var h = v.Health;
             int check = !v.Config.Check ? 0
                 : 2 | (v.CheckEnabled ? 4 : 0) | (h.InMaintenance ? 8 : 0) | (v.CheckRunning ? 1 : 0);
+            int agent = v.Agent is not { } a ? 0 : 18 | (a.Enabled ? 4 : 0) | (a.Running ? 1 : 0);
             s.Append(
                 FormattableString.Invariant(
                     $"{v.Backend.Config.Id} {v.Backend.Config.Name} {v.Config.Id} {v.Config.Name} "));
@@ -154,8 +155,9 @@ internal static class CliShow
                 FormattableString.Invariant($"{v.Config.Weight} {(now - h.LastChange) / 1000} {(int)v.CheckStatus} "));
             s.Append(
                 FormattableString.Invariant(
-                    $"{(int)v.CheckResult} {h.Health} {check} 0 0 0 {v.Fqdn ?? "-"} {v.Port} - 0 "));
-            s.Append(FormattableString.Invariant($"{v.CheckPort} {v.CheckAddress?.ToString() ?? "-"} - 0\n"));
+                    $"{(int)v.CheckResult} {h.Health} {check} {agent} 0 0 {v.Fqdn ?? "-"} {v.Port} - 0 "));
+            s.Append(FormattableString.Invariant($"{v.CheckPort} {v.CheckAddress?.ToString() ?? "-"} "));
+            s.Append(FormattableString.Invariant($"{v.Agent?.Address?.ToString() ?? "-"} {v.Agent?.Port ?? 0}\n"));
         }
 
         return new CliReply(s.ToString());

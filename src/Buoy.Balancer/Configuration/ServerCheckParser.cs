@@ -1,0 +1,81 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Buoy.Balancer.Configuration;
+
+/// <summary>Options of a server line about its checks and its agent (configuration manual 5.2).</summary>
+internal static class ServerCheckParser
+{
+    /// <summary>The server with the option at <paramref name="i"/> applied; null = not one of these options.</summary>
+    /// <param name="delay">Reads a delay in ms.</param>
+    public static ServerConfig? Option(
+        ParseContext context, ServerConfig server, string o, Func<string, int> delay, ref int i)
+    {
+        switch (o)
+        {
+            case "check-send-proxy" or "no-check-send-proxy":
+                return server with { CheckSendProxy = o == "check-send-proxy" };
+            case "agent-check":
+                return server with { Agent = server.AgentSettings };
+            case "no-agent-check":
+                return server with { Agent = null };
+            case "agent-addr" or "agent-port" or "agent-inter" or "agent-send":
+                string a = context[++i];
+                return With(server, Setting(server.AgentSettings, o, a, delay));
+            default:
+                return null;
+        }
+    }
+
+    /// <summary>What is wrong with the whole of a server line; null = nothing.</summary>
+    public static string? Problem(ServerConfig server) => server.Agent is { Port: 0 }
+        ? $"server {server.Name} does not have agent port. Agent check has been disabled." : null;
+
+    private static ServerConfig With(ServerConfig server, AgentConfig agent) =>
+        server with { AgentSettings = agent, Agent = server.Agent is null ? null : agent };
+
+    private static AgentConfig Setting(AgentConfig agent, string o, string a, Func<string, int> delay)
+    {
+        switch (o)
+        {
+            case "agent-port":
+                return a.Length == 0 ? throw new ConfigurationException("'agent-port' expects a port number as argument..")
+                    : agent with { Port = Units.Atoi(a) is > 0 and < 65536 and var port ? port : 0 };
+            case "agent-inter":
+                return agent with { Inter = delay(a) };
+            case "agent-send":
+                return a.Length == 0 ? throw new ConfigurationException("'agent-send' expects a string as argument..")
+                    : agent with { Send = Encoding.Latin1.GetBytes(a) };
+            default:
+                return agent with { Address = Address(a) };
+        }
+    }
+
+    private static IPAddress Address(string a)
+    {
+        if (a.Length == 0)
+        {
+            throw new ConfigurationException("'agent-addr' expects an address as argument..");
+        }
+
+        if (IPAddress.TryParse(a, out var address))
+        {
+            return address;
+        }
+
+        try
+        {
+            if (Dns.GetHostAddresses(a) is [var first, ..])
+            {
+                return first;
+            }
+        }
+        catch (SocketException)
+        {
+            // The same message as for a name without an address.
+        }
+
+        throw new ConfigurationException($"parsing agent-addr failed. Check if '{a}' is correct address..");
+    }
+}
