@@ -107,10 +107,15 @@ public sealed class SealTests
         long token = 0;
         Assert.Null(At(0, first));
         Assert.Null(At(1, second));
-        Assert.Equal("drop.replay", At(2, first));
-        while (At(token, first) is "drop.replay")
+        Assert.Equal(DatagramSeal.Superseded, At(2, first));
+        while (At(token, first) is DatagramSeal.Superseded)
         {
-            Assert.Null(At(token, second));
+            two.OnProvenAlive(token, 1);
+            if (At(token, second) is { } refused)
+            {
+                Assert.Equal("drop.duplicate-node-id", refused);
+            }
+
             token += 100;
             Assert.InRange(token, 0, 100_000);
         }

@@ -29,7 +29,7 @@ public sealed class FuzzTests
             uint from = 3;
             uint to = (uint)random.Next(1, 3);
             ulong incarnation = random.Next(200) == 0 ? s.Node(from).Incarnation + 1 : s.Node(from).Incarnation;
-            s.Node(to).Inbox.Add((from, incarnation, Anything(random, s, from)));
+            s.Node(to).Injected.Add((from, incarnation, Anything(random, s, from)));
             s.Node(to).Turn(s.Now);
             if (random.Next(3) == 0)
             {

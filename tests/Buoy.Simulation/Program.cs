@@ -7,7 +7,7 @@ namespace Buoy.Simulation;
 internal static class Program
 {
     private const int Chunk = 500;
-    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]";
+    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]   (--brief: as the tests run them)";
 
     public static int Main(string[] args)
     {
@@ -29,11 +29,13 @@ internal static class Program
         int from = 1;
         int? one = null;
         bool trace = false;
+        bool brief = false;
         for (int i = 0; i < args.Length; i++)
         {
-            if (args[i] == "--trace")
+            if (args[i] is "--trace" or "--brief")
             {
-                trace = true;
+                trace |= args[i] == "--trace";
+                brief |= args[i] == "--brief";
                 continue;
             }
 
@@ -54,12 +56,12 @@ internal static class Program
             return 2;
         }
 
-        return one is { } seed ? One(seed, trace) : Many(from, seeds);
+        return one is { } seed ? One(seed, trace, brief) : Many(from, seeds, brief);
     }
 
-    private static int One(int seed, bool trace)
+    private static int One(int seed, bool trace, bool brief)
     {
-        var (totals, failure) = SeedRun.Run(seed, Mutation.None, out var simulation);
+        var (totals, failure) = SeedRun.Run(seed, Mutation.None, out var simulation, brief);
         if (trace)
         {
             SeedRun.Trace(simulation, Console.Out);
@@ -70,14 +72,14 @@ internal static class Program
         return failure is null ? 0 : 1;
     }
 
-    private static int Many(int from, int seeds)
+    private static int Many(int from, int seeds, bool brief)
     {
         var watch = Stopwatch.StartNew();
-        var totals = new SeedTotals(0, 0, 0, 0, 0, 0);
+        var totals = SeedTotals.None;
         int failed = 0;
         for (int done = 0; done < seeds; done += Chunk)
         {
-            var (run, failures) = SeedRun.Many(from + done, Math.Min(Chunk, seeds - done));
+            var (run, failures) = SeedRun.Many(from + done, Math.Min(Chunk, seeds - done), brief);
             totals += run;
             failed += failures.Count;
             failures.ForEach(Console.WriteLine);

@@ -234,7 +234,7 @@ public sealed class ScenarioTests
         Assert.True(s.RunUntil(() => Rings(s, [1, 3]), 2000));
         var stayed = s.Node(1).Ring;
         // Sent before the leave, overtaken by the change of ring; the same from a new start of node 2 would be a call to merge.
-        s.Node(1).Inbox.Add((2, incarnation, new MergeDetectMessage(2, ring)));
+        s.Node(1).Injected.Add((2, incarnation, new MergeDetectMessage(2, ring)));
         s.Run(Token);
         Assert.Equal(stayed, s.Node(1).Ring);
         Assert.True(Rings(s, [1, 3]));
@@ -417,7 +417,7 @@ public sealed class ScenarioTests
                 && s.Node(2).Core!.RingId == stale.RingId, 5000), "no fall back to Gather");
         long dropped = s.Node(2).Core!.Counters.GetValueOrDefault("drop.commit-token-state");
         s.Loses = null;
-        s.Transmit(s.Node(1), 2, stale!);
+        Simulation.Send(s.Node(1), 2, stale!);
         s.Run(3);
         Assert.Equal(dropped + 1, s.Node(2).Core!.Counters.GetValueOrDefault("drop.commit-token-state"));
         Assert.True(s.RunUntil(s.IsOneRing, 5000));

@@ -5,21 +5,30 @@ using Buoy.Membership.Totem;
 namespace Buoy.Simulation;
 
 /// <summary>What a run went through.</summary>
-internal sealed record SeedTotals(long Events, long Datagrams, long Partitions, long Merges, long Views, long Messages)
+internal sealed record SeedTotals(
+    long Events, long Datagrams, long Partitions, long Merges, long Views, long Messages, long Attacks, long Doubles)
 {
     public static SeedTotals operator +(SeedTotals a, SeedTotals b) => new(
         a.Events + b.Events, a.Datagrams + b.Datagrams, a.Partitions + b.Partitions, a.Merges + b.Merges,
-        a.Views + b.Views, a.Messages + b.Messages);
+        a.Views + b.Views, a.Messages + b.Messages, a.Attacks + b.Attacks, a.Doubles + b.Doubles);
+
+    public static readonly SeedTotals None = new(0, 0, 0, 0, 0, 0, 0, 0);
 
     public override string ToString() =>
         $"{Events} events, {Datagrams} datagrams, {Partitions} partitions, {Merges} merges, {Views} views, "
-        + $"{Messages} messages delivered";
+        + $"{Messages} messages delivered, {Attacks} datagrams of attackers refused, "
+        + $"{Doubles} times two quorate partitions as two_node allows";
 }
 
 /// <summary>One seed: random faults on a random cluster, then peace; every invariant checked.</summary>
 internal static class SeedRun
 {
     private const int Steps = 60;
+    private const int LargeSteps = 25;
+    private const int BriefSteps = 15;
+
+    /// <summary>Things a node may remember: both rings' windows and some thousand of everything else.</summary>
+    private const int RetainedLimit = (2 * TotemLimits.RetransmitWindow) + 4096;
 
     /// <summary>A number of the environment, or the fixed default: a test run is the same everywhere.</summary>
     public static int Number(string variable, int fallback) =>
@@ -27,15 +36,15 @@ internal static class SeedRun
             ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
 
     /// <summary>Runs seeds from one on; the failures each with the command that replays it.</summary>
-    public static (SeedTotals Totals, List<string> Failures) Many(int from, int count)
+    public static (SeedTotals Totals, List<string> Failures) Many(int from, int count, bool brief = false)
     {
         var gate = new Lock();
-        var totals = new SeedTotals(0, 0, 0, 0, 0, 0);
+        var totals = SeedTotals.None;
         var failures = new SortedDictionary<int, string>();
         Parallel.ForEach(
             Enumerable.Range(from, count), new ParallelOptions { MaxDegreeOfParallelism = 2 }, seed =>
             {
-                var (run, failure) = Run(seed, Mutation.None);
+                var (run, failure) = Run(seed, Mutation.None, out _, brief);
                 lock (gate)
                 {
                     totals += run;
@@ -51,30 +60,42 @@ internal static class SeedRun
     public static (SeedTotals Totals, string? Failure) Run(int seed, Mutation mutation) =>
         Run(seed, mutation, out _);
 
-    public static (SeedTotals Totals, string? Failure) Run(int seed, Mutation mutation, out Simulation simulation)
+    public static (SeedTotals Totals, string? Failure) Run(int seed, Mutation mutation, out Simulation simulation,
+        bool brief = false)
     {
-        var s = simulation = new Simulation(seed, 2 + (seed % 7), mutation);
+        int nodes = brief && seed % 32 != 0 ? 2 + (seed % 5) : 2 + (seed % 15);
+        var s = simulation = new Simulation(seed, nodes, mutation, whole: true);
         try
         {
             s.StartAll();
             s.Run(500);
-            for (int step = 0; step < Steps; step++)
+            for (int step = brief ? BriefSteps : nodes > 8 ? LargeSteps : Steps; step > 0; step--)
             {
                 s.Disturb();
                 s.Run(s.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ => s.Random.Next(900) });
+                s.OnStanding();
+                if (s.Nodes.FirstOrDefault(n => n.Core?.Retained > RetainedLimit) is { } hoarder)
+                {
+                    return (Totals(s), Failure(seed, brief, [$"B: node {hoarder.Id} keeps {hoarder.Core!.Retained} things"]));
+                }
             }
 
-            if (mutation == Mutation.None && Settle(s) is { } restless)
+            if ((mutation == Mutation.None || mutation.ChecksLiveness) && Settle(s) is { } restless)
             {
-                return (Totals(s), Failure(seed, [restless]));
+                return (Totals(s), Failure(seed, brief, [restless]));
             }
 
-            var violations = InvariantChecker.Check(s.Nodes);
-            return (Totals(s), violations.Count == 0 ? null : Failure(seed, violations));
+            List<string> violations = [.. InvariantChecker.Check(s.Nodes), .. ViewChecker.Check(s), .. s.QuorumViolations];
+            if (s.Forged > 0)
+            {
+                violations.Add($"S: {s.Forged} datagrams that nobody sealed were believed");
+            }
+
+            return (Totals(s), violations.Count == 0 ? null : Failure(seed, brief, violations));
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            return (Totals(s), Failure(seed, ["E15: " + e]));
+            return (Totals(s), Failure(seed, brief, ["E15: " + e]));
         }
     }
 
@@ -96,6 +117,10 @@ internal static class SeedRun
         Configured { Change: { Transitional: true } c } => $"transitional of {c.RingId}: {c.Members}; left {c.Left}",
         Configured { Change: var c } => $"ring {c.RingId}: {c.Members}; joined {c.Joined}",
         Delivered { Message: var m } => $"delivers {m.RingId}/{m.Seq} of {m.SenderId}{(m.Safe ? ", safe" : "")}",
+        Noted n => n.Text,
+        Viewed { View: var v } => $"view of {v.RingId}: {string.Join(' ', v.Members.Select(m => m.NodeId))}, "
+            + (v.Quorate ? "quorate" : "not quorate"),
+        QuorumChanged q => q.Quorate ? "is quorate" : "is not quorate any more",
         Originated { Message: var m } => $"sends {m.RingId}/{m.Seq}{(m.Safe ? ", safe" : "")}",
         _ => entry.ToString(),
     };
@@ -107,7 +132,8 @@ internal static class SeedRun
             s.Events, s.Datagrams, s.Partitions,
             regular.Where(c => c.Change.Members.Count > 1 && c.Change.Joined.Count > 0)
                 .Select(c => c.Change.RingId).Distinct().Count(),
-            regular.Count, s.Nodes.Sum(n => (long)n.Log.OfType<Delivered>().Count()));
+            regular.Count, s.Nodes.Sum(n => (long)n.Log.OfType<Delivered>().Count()),
+            s.Attacks, s.AllowedDoubles);
     }
 
     /// <summary>E13: faults end, one ring, and messages arrive. E14: then nothing changes.</summary>
@@ -115,6 +141,11 @@ internal static class SeedRun
     {
         s.Heal();
         s.Quality(0, 0, 2);
+        if (s.LinkCount > 1)
+        {
+            s.BreakLink(s.LinkCount - 1);
+        }
+
         foreach (var node in s.Nodes)
         {
             node.PausedUntil = 0;
@@ -133,20 +164,28 @@ internal static class SeedRun
             s.SendFrom(node, safe: true);
         }
 
+        uint first = s.Stranger == 1 ? 2u : 1u;
         s.Run(1000);
-        var ring = s.Node(1).Ring;
+        var ring = s.Node(first).Ring;
         s.Run(3000);
-        if (!s.IsOneRing() || s.Node(1).Ring != ring)
+        if (!s.IsOneRing() || s.Node(first).Ring != ring)
         {
             return "E14: the configuration changed without a fault";
         }
 
-        var counts = s.Nodes.Select(n => n.Log.OfType<Delivered>().Count(d => d.Message.RingId == ring))
+        var counts = s.Nodes.Where(n => n.Id != s.Stranger).Select(n => n.Log.OfType<Delivered>().Count(d => d.Message.RingId == ring))
             .Distinct().ToList();
+        if (s.Nodes.FirstOrDefault(n => n.Id != s.Stranger && n.Standing is not { Quorate: true }) is { } without
+            && s.Stranger == 0)
+        {
+            return $"E13: node {without.Id} is not quorate though all are one ring: {without.Quorum!.TotalVotes} of "
+                + $"{without.Quorum.Quorum}, {string.Join(' ', without.Quorum.Flags)}";
+        }
+
         return counts is [> 0] ? null : "E13: messages delivered on the last ring: " + string.Join(", ", counts);
     }
 
-    private static string Failure(int seed, IReadOnlyList<string> violations) =>
-        $"seed {seed}: {violations.Count} violations; replay with ./buoy sim --seed {seed} --trace\n  "
+    private static string Failure(int seed, bool brief, IReadOnlyList<string> violations) =>
+        $"seed {seed}: {violations.Count} violations; replay with ./buoy sim --seed {seed} --trace{(brief ? " --brief" : "")}\n  "
         + string.Join("\n  ", violations.Take(6));
 }

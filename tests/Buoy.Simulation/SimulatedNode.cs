@@ -1,5 +1,8 @@
 using Buoy.Membership;
+using Buoy.Membership.Links;
+using Buoy.Membership.Quorum;
 using Buoy.Membership.Totem;
+using Buoy.Membership.Transport;
 
 namespace Buoy.Simulation;
 
@@ -21,60 +24,155 @@ internal sealed record Delivered(long At, RegularMessage Message) : LogEntry(At)
 /// <summary>A message was broadcast for the first time.</summary>
 internal sealed record Originated(long At, RegularMessage Message) : LogEntry(At);
 
-/// <summary>A real core on a simulated host: disk, clock and network belong to the simulation.</summary>
-internal sealed class SimulatedNode(Simulation simulation, uint id)
-{
-    private readonly Queue<Effect> _effects = new();
-    private readonly HashSet<(RingId, ulong)> _originated = [];
-    private SimpleOutgoingQueue _outgoing = new();
-    private ulong _incarnation;
+/// <summary>A view was given, with the verdict of quorum at that moment.</summary>
+internal sealed record Viewed(long At, ClusterView View) : LogEntry(At);
 
-    public uint Id { get; } = id;
+/// <summary>The core wrote a line for people.</summary>
+internal sealed record Noted(long At, string Text) : LogEntry(At);
+
+/// <summary>Quorum changed without a new ring.</summary>
+internal sealed record QuorumChanged(long At, bool Quorate) : LogEntry(At);
+
+/// <summary>
+/// A real node on a simulated host: core, quorum, links and envelope are the program's own; disk, clock and network belong
+/// to the simulation. The clock of a node has an offset and drifts; only it is shown to the node.
+/// </summary>
+internal sealed class SimulatedNode
+{
+    private const byte Application = 0;
+    private const byte Sync = 1;
+    private readonly Simulation _simulation;
+    private readonly Queue<Effect> _effects = new();
+    private readonly Queue<LinkEffect> _linkEffects = new();
+    private readonly HashSet<(RingId, ulong)> _originated = [];
+    private readonly byte[] _plain = new byte[65536];
+    private SimulatedQueue _outgoing = new();
+    private ViewSync? _sync;
+    private DatagramSeal? _seal;
+    private ulong _incarnation;
+    private bool _quorate;
+
+    public SimulatedNode(Simulation simulation, uint id)
+    {
+        (_simulation, Id) = (simulation, id);
+    }
+
+    public uint Id { get; }
     public TotemCore? Core { get; private set; }
+    public VoteQuorum? Quorum { get; private set; }
+    public LinkMonitor? Links { get; private set; }
     public List<LogEntry> Log { get; } = [];
-    public List<(uint From, ulong Incarnation, TotemMessage Message)> Inbox { get; } = [];
+    public List<(int Link, byte[] Datagram)> Inbox { get; } = [];
+
+    /// <summary>Messages put in directly, as if an authentic datagram had carried them.</summary>
+    public List<(uint From, ulong Incarnation, TotemMessage Message)> Injected { get; } = [];
     public ulong Disk { get; set; }
     public bool FailNextWrite { get; set; }
     public long PausedUntil { get; set; }
     public ulong Incarnation => _incarnation;
     public RingId Ring => Core?.InstalledRingId ?? default;
 
-    public long NextDeadline => Core is null ? long.MaxValue : Math.Max(Core.NextDeadline, PausedUntil);
+    /// <summary>The clock runs fast by so many millionths.</summary>
+    public long Drift { get; set; }
+
+    /// <summary>The clock is ahead by so much, ms.</summary>
+    public long Offset { get; set; }
+
+    /// <summary>Datagrams dropped, by reason.</summary>
+    public SortedDictionary<string, long> Drops { get; } = [];
+
+    /// <summary>The newest view and the verdict now; none before the first.</summary>
+    public (ClusterView View, bool Quorate)? Standing { get; private set; }
+
+    public long NextDeadline => Core is null ? long.MaxValue : Math.Max(PausedUntil, Global(Math.Min(
+        Math.Min(Core.NextDeadline, Quorum?.Deadline ?? long.MaxValue), Links?.NextDeadline ?? long.MaxValue)));
+
+    /// <summary>What this node's clock shows.</summary>
+    public long Local(long now) => now + (now * Drift / 1_000_000) + Offset;
+
+    private long Global(long local)
+    {
+        if (local == long.MaxValue)
+        {
+            return local;
+        }
+
+        long now = (local - Offset) * 1_000_000 / (1_000_000 + Drift);
+        while (Local(now) < local)
+        {
+            now++;
+        }
+
+        while (Local(now - 1) >= local)
+        {
+            now--;
+        }
+
+        return now;
+    }
 
     public void Start(long now)
     {
+        var s = _simulation;
         _incarnation = ((ulong)(now + 1) << 8) + Id;
-        _outgoing = new SimpleOutgoingQueue();
+        _outgoing = new SimulatedQueue { IsOpen = s.Quorum is null };
         Inbox.Clear();
+        Injected.Clear();
         PausedUntil = 0;
         FailNextWrite = false;
+        _seal = new DatagramSeal(
+            s.Crypto, s.KeyOf(Id), "simulated", Id, _incarnation, s.Parameters.Token);
         Core = new TotemCore(
-            simulation.Parameters, Id, _incarnation, simulation.Mutation.ForgetsDisk ? 0 : Disk, _outgoing,
-            n => simulation.Random.Next(n), simulation.Allowed);
+            s.Parameters, Id, _incarnation, s.Mutation.ForgetsDisk ? 0 : Disk, _outgoing, n => s.Random.Next(n),
+            s.Allowed);
+        if (s.LinkCount > 1)
+        {
+            Links = new LinkMonitor();
+            var parameters = new LinkParameters(1, s.Parameters.Token / 4, s.Parameters.Token / 2, 2, 2048);
+            Links.Configure(Local(now), s.LinkMode, Enumerable.Range(0, s.LinkCount).ToDictionary(l => l, l =>
+                parameters with { Priority = l }), s.Nodes.Select(n => n.Id).Where(id => id != Id), 1_000_000, 1500);
+            for (int link = 0; link < s.LinkCount; link++)
+            {
+                Links.OnLocal(Local(now), link, true, 1500);
+            }
+        }
+
+        if (s.Quorum is { } settings)
+        {
+            Quorum = new VoteQuorum(settings, Id, s.VotesOf(Id), Local(now) + s.Parameters.Token);
+            _sync = new ViewSync(Id, Quorum);
+            _quorate = false;
+            Standing = null;
+        }
+
         Log.Add(new Started(now));
-        Core.Start(now);
+        Core.Start(Local(now));
         Perform(now);
     }
 
     public void Crash(long now)
     {
         Core = null;
+        Quorum = null;
+        Links = null;
+        Standing = null;
+        _seal?.Dispose();
         Log.Add(new Ended(now));
     }
 
     public void Leave(long now)
     {
-        Core!.Leave(now);
+        Core!.Leave(Local(now));
         Perform(now);
         Crash(now);
     }
 
     public void Send(long now, byte[] payload, bool safe)
     {
-        _outgoing.Add(payload, safe);
+        _outgoing.Add([Application, .. payload], safe);
         if (PausedUntil <= now)
         {
-            Core!.OnMessageQueued(now);
+            Core!.OnMessageQueued(Local(now));
             Perform(now);
         }
     }
@@ -87,36 +185,103 @@ internal sealed class SimulatedNode(Simulation simulation, uint id)
             return;
         }
 
-        Core.BeginTurn(now);
+        long local = Local(now);
+        Core.BeginTurn(local);
         for (int i = 0; i < Inbox.Count && Core is not null; i++)
         {
-            var (from, incarnation, message) = Inbox[i];
-            Core.OnMessage(now, from, incarnation, message);
+            Open(now, local, Inbox[i].Link, Inbox[i].Datagram);
+        }
+
+        for (int i = 0; i < Injected.Count && Core is not null; i++)
+        {
+            var (from, incarnation, message) = Injected[i];
+            Core.OnMessage(local, from, incarnation, message);
             Perform(now);
         }
 
         Inbox.Clear();
+        Injected.Clear();
         Core!.EndDrain();
-        if (Core.NextDeadline <= now)
+        if (Core.NextDeadline <= local)
         {
-            Core.OnTimers(now);
+            Core.OnTimers(local);
+        }
+
+        if (Quorum is not null && Quorum.Deadline <= local)
+        {
+            Quorum.OnTimer(local);
+            Judge(now);
+        }
+
+        if (Links is not null && Links.NextDeadline <= local)
+        {
+            Links.OnTimers(local);
         }
 
         Perform(now);
     }
 
+    private void Open(long now, long local, int link, byte[] datagram)
+    {
+        if (_seal!.Open(local, datagram, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
+        {
+            Drops[drop] = Drops.GetValueOrDefault(drop) + 1;
+            if (drop == "drop.authentication" && _simulation.Mutation.BelievesForgeries)
+            {
+                _simulation.OnAccepted(datagram);
+            }
+
+            if (drop == DatagramSeal.Superseded && MessageCodec.Decode(_plain.AsSpan(0, length)) is ProbeMessage probe
+                && Core!.ProvesLife(local, probe))
+            {
+                _seal.OnProvenAlive(local, sender);
+            }
+
+            return;
+        }
+
+        _simulation.OnAccepted(datagram);
+        if (LinkMessage.IsOne(_plain.AsSpan(0, length)))
+        {
+            if (Links is not null && LinkMessage.Decode(_plain.AsSpan(0, length)) is { } message && message.Link == link)
+            {
+                if (message.IsPong)
+                {
+                    Links.OnPong(local, sender, link, message.Number);
+                    Perform(now);
+                }
+                else
+                {
+                    SendOnLink(link, sender, message with { IsPong = true });
+                }
+            }
+
+            return;
+        }
+
+        var totem = MessageCodec.Decode(_plain.AsSpan(0, length))
+            ?? throw new InvalidOperationException("an encoded message was not decoded");
+        Core!.OnMessage(local, sender, incarnation, totem);
+        Perform(now);
+    }
+
     private void Perform(long now)
     {
-        Core!.TakeEffects(_effects);
+        if (Core is null)
+        {
+            return;
+        }
+
+        Core.TakeEffects(_effects);
         while (_effects.TryDequeue(out var effect))
         {
             switch (effect)
             {
                 case SendTo e when e.NodeId == Id:
-                    Core.OnOwnMessage(now, e.Message);
+                    Core.OnOwnMessage(Local(now), e.Message);
                     break;
                 case SendTo e:
-                    simulation.Transmit(this, e.NodeId, e.Message);
+                    Send(e.NodeId, e.Message, e.Again || e.Message is CommitTokenMessage);
                     break;
                 case Broadcast e:
                     if (e.Message is RegularMessage { Encapsulated: null } m && m.SenderId == Id
@@ -125,18 +290,23 @@ internal sealed class SimulatedNode(Simulation simulation, uint id)
                         Log.Add(new Originated(now, m));
                     }
 
-                    simulation.TransmitToAll(this, e.Message);
+                    Send(null, e.Message, e.Message is JoinMessage or ProbeMessage);
                     break;
                 case Deliver e:
                     Log.Add(new Delivered(now, e.Message));
+                    OnDelivered(now, e.Message);
                     break;
                 case ConfigurationChange e:
                     Log.Add(new Configured(now, e, Disk));
+                    OnConfigured(now, e);
+                    break;
+                case Note e:
+                    Log.Add(new Noted(now, e.Text));
                     break;
                 case PersistRingSeq when FailNextWrite && Core.State is TotemState.Commit:
                     FailNextWrite = false;
                     _effects.Clear();
-                    Core.OnPersistFailed(now);
+                    Core.OnPersistFailed(Local(now));
                     break;
                 case PersistRingSeq e:
                     Disk = Math.Max(Disk, e.Seq);
@@ -145,5 +315,118 @@ internal sealed class SimulatedNode(Simulation simulation, uint id)
 
             Core.TakeEffects(_effects);
         }
+
+        Links?.TakeEffects(_linkEffects);
+        while (_linkEffects.TryDequeue(out var effect))
+        {
+            if (effect is SendPing ping)
+            {
+                SendOnLink(ping.Link, ping.NodeId, new LinkMessage(false, ping.Link, ping.Number));
+            }
+        }
+    }
+
+    // ── Views ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private void OnConfigured(long now, ConfigurationChange change)
+    {
+        if (_sync?.OnConfiguration(change, $"n{Id}", "", 0, Core!.HasSaidGoodbye) is { } record)
+        {
+            _outgoing.AddUrgent([Sync, .. record.Encode()]);
+            Core!.OnMessageQueued(Local(now));
+        }
+    }
+
+    private void OnDelivered(long now, RegularMessage message)
+    {
+        if (_sync is null || message.Contents.Length == 0 || message.Contents[0] != Sync
+            || !_sync.OnRecord(message.SenderId, message.Contents.AsSpan(1))
+            || _sync.IsSynced || !(_sync.IsComplete || (_simulation.Mutation.ViewsEarly && _sync.Records.Count > 1)))
+        {
+            return;
+        }
+
+        var view = _sync.Install(Local(now));
+        Standing = (view, Quorum!.Quorate || _simulation.Mutation.AlwaysQuorate);
+        _quorate = Standing.Value.Quorate;
+        Log.Add(new Viewed(now, view with { Quorate = _quorate }));
+        _simulation.OnStanding();
+        _outgoing.IsOpen = true;
+        Core!.OnMessageQueued(Local(now));
+    }
+
+    private void Judge(long now)
+    {
+        if (Standing is { } standing && Quorum!.Quorate != _quorate)
+        {
+            _quorate = Quorum.Quorate;
+            Standing = (standing.View, _quorate);
+            Log.Add(new QuorumChanged(now, _quorate));
+            _simulation.OnStanding();
+        }
+    }
+
+    // ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    private void Send(uint? to, TotemMessage message, bool everywhere)
+    {
+        message = _simulation.Altered(message);
+        byte[] datagram = Reseal(message);
+        if (to is { } one)
+        {
+            Route(one, message, datagram, everywhere);
+            return;
+        }
+
+        foreach (var node in _simulation.Nodes)
+        {
+            if (node.Id != Id)
+            {
+                Route(node.Id, message, datagram, everywhere);
+            }
+        }
+    }
+
+    private void Route(uint to, TotemMessage message, byte[] datagram, bool everywhere)
+    {
+        Span<int> links = stackalloc int[8];
+        int n = 1;
+        links[0] = 0;
+        if (Links is not null)
+        {
+            n = Links.Route(to, everywhere, links);
+            if (_simulation.Mutation.NeverFailsOver)
+            {
+                n = 1;
+                links[0] = _simulation.LinkCount - 1;
+            }
+        }
+
+        for (int i = 0; i < n; i++)
+        {
+            _simulation.Transmit(this, to, links[i], message, datagram);
+        }
+    }
+
+    public void SendOutOfTurn(uint to, TotemMessage message) => Send(to, message, everywhere: false);
+
+    private void SendOnLink(int link, uint to, LinkMessage message)
+    {
+        Span<byte> buffer = stackalloc byte[LinkMessage.Size];
+        message.Encode(buffer);
+        _simulation.Transmit(this, to, link, null, Sealed(buffer));
+    }
+
+    /// <summary>The same message as a datagram of its own.</summary>
+    public byte[] Reseal(TotemMessage message)
+    {
+        byte[] buffer = new byte[MessageCodec.MaxSize(message)];
+        return Sealed(buffer.AsSpan(0, MessageCodec.Encode(message, buffer)));
+    }
+
+    private byte[] Sealed(ReadOnlySpan<byte> message)
+    {
+        byte[] buffer = new byte[message.Length + _seal!.Overhead];
+        return buffer[.._seal.Seal(message, buffer)];
     }
 }

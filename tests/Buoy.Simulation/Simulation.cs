@@ -1,3 +1,7 @@
+using Buoy.Membership;
+using Buoy.Membership.Configuration;
+using Buoy.Membership.Links;
+using Buoy.Membership.Quorum;
 using Buoy.Membership.Totem;
 
 namespace Buoy.Simulation;
@@ -15,6 +19,21 @@ internal sealed record Mutation
     /// </summary>
     public int RandomAccusations { get; init; }
 
+    /// <summary>Every view counts as quorate.</summary>
+    public bool AlwaysQuorate { get; init; }
+
+    /// <summary>A view is given before all members have said who they are.</summary>
+    public bool ViewsEarly { get; init; }
+
+    /// <summary>One link is used whatever is known of it.</summary>
+    public bool NeverFailsOver { get; init; }
+
+    /// <summary>What this breaks shows in peace: liveness is checked too.</summary>
+    public bool ChecksLiveness => NeverFailsOver;
+
+    /// <summary>What is not authentic is taken all the same.</summary>
+    public bool BelievesForgeries { get; init; }
+
     /// <summary>Alters what is sent.</summary>
     public Func<TotemMessage, TotemMessage>? Alters { get; init; }
 }
@@ -24,19 +43,21 @@ internal sealed record Mutation
 /// network loses,
 /// repeats, delays and reorders datagrams; links break one way or both ways; nodes crash, pause, leave and restart.
 /// </summary>
-internal sealed class Simulation
+internal sealed partial class Simulation
 {
-    private readonly PriorityQueue<(uint To, uint From, ulong Incarnation, byte[] Datagram), (long At,
-        long Order)> _network = new();
+    private readonly PriorityQueue<(uint To, uint From, int Link, byte[] Datagram), (long At, long Order)> _network = new();
     private readonly Dictionary<uint, SimulatedNode> _byId = [];
     private readonly HashSet<(uint From, uint To)> _cut = [];
     private long _order;
     private int _payload;
+
+    /// <summary>Repeats are of the network, and the envelope drops them; else the core itself has to.</summary>
+    private bool _repeatsBelow;
     private double _loss;
     private double _repeat;
     private int _delay = 2;
 
-    public Simulation(int seed, int nodes, Mutation? mutation = null, bool silenceRule = true)
+    public Simulation(int seed, int nodes, Mutation? mutation = null, bool silenceRule = true, bool whole = false)
     {
         Random = new Random(seed);
         Mutation = mutation ?? Mutation.None;
@@ -50,6 +71,11 @@ internal sealed class Simulation
         for (uint id = 1; id <= nodes; id++)
         {
             _byId[id] = new SimulatedNode(this, id);
+        }
+
+        if (whole)
+        {
+            DrawWorld(nodes);
         }
     }
 
@@ -74,18 +100,8 @@ internal sealed class Simulation
 
     public Func<uint, uint, TotemMessage, bool>? Loses { get; set; }
 
-    public void TransmitToAll(SimulatedNode from, TotemMessage message)
-    {
-        foreach (uint id in _byId.Keys)
-        {
-            if (id != from.Id)
-            {
-                Transmit(from, id, message);
-            }
-        }
-    }
-
-    public void Transmit(SimulatedNode from, uint to, TotemMessage message)
+    /// <summary>What the mutation makes of a message before it is sealed.</summary>
+    public TotemMessage Altered(TotemMessage message)
     {
         message = Mutation.Alters?.Invoke(message) ?? message;
         if (Mutation.RandomAccusations > 0 && message is JoinMessage join
@@ -95,19 +111,37 @@ internal sealed class Simulation
             message = accused == join.SenderId ? join : join with { FailSet = join.FailSet.With(accused) };
         }
 
-        if (_cut.Contains((from.Id, to)) || Random.NextDouble() < _loss || Loses?.Invoke(from.Id, to, message) == true)
+        return message;
+    }
+
+    /// <summary>A message out of turn, as if a node had sent it.</summary>
+    public static void Send(SimulatedNode from, uint to, TotemMessage message) => from.SendOutOfTurn(to, message);
+
+    /// <summary>Over one link to one node. The message is what the datagram carries; null for a link's own.</summary>
+    public void Transmit(SimulatedNode from, uint to, int link, TotemMessage? message, byte[] datagram)
+    {
+        if (_cut.Contains((from.Id, to)) || _linkCut.Contains((from.Id, to, link)) || Random.NextDouble() < _loss
+            || (message is not null && Loses?.Invoke(from.Id, to, message) == true))
         {
             return;
         }
 
-        byte[] buffer = new byte[MessageCodec.MaxSize(message)];
-        byte[] datagram = buffer[..MessageCodec.Encode(message, buffer)];
         int copies = Random.NextDouble() < _repeat ? 2 : 1;
         for (int i = 0; i < copies; i++)
         {
             int delay = 1 + Random.Next(_delay);
-            _network.Enqueue((to, from.Id, from.Incarnation, datagram), (Now + delay, _order++));
+            if (i > 0 && message is not null && !_repeatsBelow)
+            {
+                datagram = from.Reseal(message);
+            }
+
+            _network.Enqueue((to, from.Id, link, datagram), (Now + delay, _order++));
             Datagrams++;
+        }
+
+        if (_whole)
+        {
+            Attack(from.Id, to, link, datagram);
         }
     }
 
@@ -117,6 +151,7 @@ internal sealed class Simulation
     {
         Tell("heal");
         _cut.Clear();
+        _linkCut.Clear();
     }
 
     public void Quality(double loss, double repeat, int delay)
@@ -153,9 +188,7 @@ internal sealed class Simulation
                 var to = _byId[d.To];
                 if (to.Core is not null)
                 {
-                    var message = MessageCodec.Decode(d.Datagram)
-                        ?? throw new InvalidOperationException("an encoded message was not decoded");
-                    to.Inbox.Add((d.From, d.Incarnation, message));
+                    to.Inbox.Add((d.Link, d.Datagram));
                     Events++;
                     to.Turn(Now);
                 }
@@ -206,7 +239,7 @@ internal sealed class Simulation
     /// <summary>All live nodes are on one installed ring and it is theirs.</summary>
     public bool IsOneRing()
     {
-        var live = _byId.Values.Where(n => n.Core is not null).ToList();
+        var live = _byId.Values.Where(n => n.Core is not null && n.Id != Stranger).ToList();
         return live.TrueForAll(n => n.Core!.State is TotemState.Operational && n.Ring == live[0].Ring
             && n.Core.Members.Count == live.Count);
     }
@@ -218,7 +251,7 @@ internal sealed class Simulation
     {
         var nodes = _byId.Values.ToList();
         var node = nodes[Random.Next(nodes.Count)];
-        switch (Random.Next(16))
+        switch (Random.Next(_whole ? 18 : 16))
         {
             case 0:
                 Partition();
@@ -257,6 +290,9 @@ internal sealed class Simulation
             case 12 when node.Core is not null:
                 node.Crash(Now);
                 node.Start(Now + 0);
+                break;
+            case 16 or 17 when LinkCount > 1:
+                CutLink(node.Id);
                 break;
             default:
                 foreach (var sender in nodes.Where(n => n.Core is not null && Random.Next(2) == 0))

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using Buoy.Linux;
 using Buoy.Membership.Configuration;
+using Buoy.Membership.Quorum;
 using Buoy.Membership.Transport;
 
 namespace Buoy.Membership.Host;
@@ -29,7 +30,7 @@ public sealed partial class RingEngine
             return error;
         }
 
-        if (_packer is null || !_synced || _disposed)
+        if (_packer is null || !_sync!.IsSynced || _disposed)
         {
             return ReloadHere(LocalNodeId);
         }
@@ -203,13 +204,13 @@ public sealed partial class RingEngine
 
     private void OnKeyReady(uint sender, ulong id)
     {
-        if (_nextKey is not { } next || id != next.Id || !_synced)
+        if (_nextKey is not { } next || id != next.Id || !_sync!.IsSynced)
         {
             return;
         }
 
         _keyReady.Add(sender);
-        if (!_syncMembers.All(_keyReady.Contains))
+        if (!_sync.Members.All(_keyReady.Contains))
         {
             return;
         }
@@ -248,10 +249,10 @@ public sealed partial class RingEngine
     /// </summary>
     private bool IsOutdated()
     {
-        ulong highest = _syncRecords.Values.Max(r => r.ConfigVersion);
-        if (_config.ConfigVersion == 0 || _metOthers || _syncMembers.Count < 2 || _config.ConfigVersion == highest)
+        ulong highest = _sync!.Records.Max(r => r.ConfigVersion);
+        if (_config.ConfigVersion == 0 || _metOthers || _sync.Members.Count < 2 || _config.ConfigVersion == highest)
         {
-            _metOthers |= _syncMembers.Count > 1;
+            _metOthers |= _sync.Members.Count > 1;
             return false;
         }
 

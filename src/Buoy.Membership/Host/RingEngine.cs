@@ -54,16 +54,7 @@ public sealed partial class RingEngine : IClusterEngine
     private bool _disposed;
 
     // The synchronisation of the newest ring, and the last view given.
-    private RingId _syncRing;
-    private NodeSet _syncMembers = NodeSet.Empty;
-    private readonly SortedDictionary<uint, SyncRecord> _syncRecords = [];
-    private bool _synced;
-    private long _syncFirstSign;
-    private RingId _viewedRing;
-    private NodeSet _viewed = NodeSet.Empty;
-    private NodeSet _continuing = NodeSet.Empty;
-    private ulong _joined;
-    private IReadOnlyList<SyncRecord> _viewRecords = [];
+    private ViewSync? _sync;
 
     private RingEngine(EventLoop loop, RingOptions options)
     {
@@ -130,7 +121,7 @@ public sealed partial class RingEngine : IClusterEngine
         }
 
         bool taken = _packer.TryAdd(KindApplication, message);
-        if (taken && _synced)
+        if (taken && _sync!.IsSynced)
         {
             _core!.OnMessageQueued(EventLoop.Now);
             Perform();
@@ -200,7 +191,7 @@ public sealed partial class RingEngine : IClusterEngine
 
     /// <inheritdoc/>
     public EngineStatus Status => RingStatus.Of(
-        _config, _core, _quorum, _transport, _viewRecords, LocalNodeId, LocalNodeName, _counters,
+        _config, _core, _quorum, _transport, _sync?.Records ?? [], LocalNodeId, LocalNodeName, _counters,
             _packer?.Waiting ?? 0);
 
     // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -239,6 +230,7 @@ public sealed partial class RingEngine : IClusterEngine
         _quorum = new VoteQuorum(
             _config.Quorum, LocalNodeId, _self?.Votes ?? _config.Quorum.DefaultVotes,
             alone ? 0 : EventLoop.Now + _config.Totem.Token, LoadExpected(folder));
+        _sync = new ViewSync(LocalNodeId, _quorum);
         _core = new TotemCore(
             _config.Totem, LocalNodeId, _incarnation, _seqFile.Load(), _packer, RandomNumberGenerator.GetInt32,
                 Allowed(_config));
@@ -327,6 +319,12 @@ public sealed partial class RingEngine : IClusterEngine
             // What came over several links is dropped but once; the counter tells both apart only where there is one link.
             Count(drop == "drop.replay" && _transport.Links.Count > 1 ? "drop.repeat" : drop);
             WarnOnce(drop, from);
+            if (drop == DatagramSeal.Superseded && MessageCodec.Decode(_plain.AsSpan(0, length)) is ProbeMessage probe
+                && _core!.ProvesLife(now, probe))
+            {
+                _seal.OnProvenAlive(now, sender);
+            }
+
             return;
         }
 
@@ -464,43 +462,34 @@ public sealed partial class RingEngine : IClusterEngine
 
     private void OnConfigurationChange(ConfigurationChange change)
     {
-        if (change.Transitional)
+        var record = _sync!.OnConfiguration(
+            change, LocalNodeName, _transport.Local, _config.ConfigVersion, _core!.HasSaidGoodbye);
+        if (record is not null)
         {
-            _continuing = _continuing.Intersect(change.Members);
-            return;
+            _assembler.Clear();
+            _packer!.AddUrgent(KindSync, record.Encode());
+            _core.OnMessageQueued(EventLoop.Now);
         }
-
-        _assembler.Clear();
-        _syncRing = change.RingId;
-        _syncMembers = change.Members;
-        _syncFirstSign = change.FirstSign;
-        _syncRecords.Clear();
-        _synced = false;
-        var record = new SyncRecord(
-            _syncRing, _viewedRing, _joined, _quorum!.MyRecord, LocalNodeName, _transport.Local, _config.ConfigVersion,
-            _viewed.Except(change.Members).Any(_core!.HasSaidGoodbye));
-        _packer!.AddUrgent(KindSync, record.Encode());
-        _core!.OnMessageQueued(EventLoop.Now);
     }
 
     private void OnAssembled(uint sender, byte kind, ReadOnlySpan<byte> message)
     {
         switch (kind)
         {
-            case KindApplication when _synced:
+            case KindApplication when _sync!.IsSynced:
                 _sink!.OnMessage(sender, message);
                 break;
             case KindSync:
                 OnSyncRecord(sender, message);
                 break;
-            case KindExpectedVotes when _synced && message.Length == 4:
+            case KindExpectedVotes when _sync!.IsSynced && message.Length == 4:
                 int votes = BitConverter.ToInt32(message);
                 ChangeQuorum(q => q.SetExpected(votes));
                 break;
-            case KindReload when _synced:
+            case KindReload when _sync!.IsSynced:
                 ReloadHere(sender);
                 break;
-            case KindQuorumRecord when _synced:
+            case KindQuorumRecord when _sync!.IsSynced:
                 if (SyncRecord.DecodeQuorum(message) is { } record && record.NodeId == sender)
                 {
                     ChangeQuorum(q => q.OnRecord(record));
@@ -518,46 +507,26 @@ public sealed partial class RingEngine : IClusterEngine
 
     private void OnSyncRecord(uint sender, ReadOnlySpan<byte> message)
     {
-        if (SyncRecord.Decode(message) is not { } record || record.Quorum.NodeId != sender || record.RingId != _syncRing
-            || !_syncMembers.Contains(sender))
+        if (!_sync!.OnRecord(sender, message))
         {
             Count("drop.sync-record");
             return;
         }
 
-        _syncRecords[sender] = record;
-        if (_synced || _syncRecords.Count < _syncMembers.Count)
+        if (_sync.IsSynced || !_sync.IsComplete || IsOutdated())
         {
             return;
         }
 
-        if (IsOutdated())
-        {
-            return;
-        }
-
-        _synced = true;
-        var joined = SyncRecord.JoinedOf(_syncRing, _syncRecords.Values);
-        _joined = joined[LocalNodeId];
-        _quorum!.OnMembers(EventLoop.Now, [.. _syncRecords.Values.Select(r => r.Quorum)],
-            _syncRecords.Values.Any(r => r.LeftCleanly));
+        var view = _sync.Install(EventLoop.Now);
         TrackExpected();
-        _viewRecords = [.. _syncRecords.Values];
         ArmQuorumTimer();
-        var members = _viewRecords.Select(r => new ViewMember(r.Quorum.NodeId, r.Name,
-            joined[r.Quorum.NodeId])).ToList();
-        var view = new ClusterView(
-            _syncRing, members, [.. _viewed.Except(_continuing)], [.. _syncMembers.Except(_continuing)],
-                _quorum.Quorate,
-            _syncFirstSign);
-        _viewedRing = _syncRing;
-        _viewed = _continuing = _syncMembers;
         _packer!.Open();
         _core!.OnMessageQueued(EventLoop.Now);
         _options.Log(false,
-            $"ring {_syncRing}: {string.Join(' ', members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
-            + $"{Ids(view.Came)}; votes {_quorum.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
-            + $"{EventLoop.Now - _syncFirstSign} ms after the first sign");
+            $"ring {view.RingId}: {string.Join(' ', view.Members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
+            + $"{Ids(view.Came)}; votes {_quorum!.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "
+            + $"{EventLoop.Now - view.FirstSign} ms after the first sign");
         AnnounceKey();
         _sink!.OnView(view);
     }
@@ -592,7 +561,7 @@ public sealed partial class RingEngine : IClusterEngine
     /// <summary>The first datagram dropped for a reason that an operator should know of leaves a line.</summary>
     private void WarnOnce(string drop, UdpEndpoint from)
     {
-        if (_counters.GetValueOrDefault(drop) == 1 && drop is not ("drop.own" or "drop.replay"))
+        if (_counters.GetValueOrDefault(drop) == 1 && drop is not ("drop.own" or "drop.replay" or DatagramSeal.Superseded))
         {
             _options.Log(true, $"{from}: {drop[5..]}: such datagrams are dropped and counted as {drop}");
         }

@@ -164,6 +164,13 @@ public sealed partial class TotemCore
         }
     }
 
+    /// <summary>
+    /// Does a probe answer one that this node sent within the link time-out? Only a living process can; a recording cannot.
+    /// </summary>
+    public bool ProvesLife(long now, ProbeMessage probe) => probe.Echoes.Any(e => e.NodeId == _myId
+        && e.Incarnation == _myIncarnation && e.Number <= _probeNumber && e.Number + ProbeMemory > _probeNumber
+        && now - _probeSentAt[e.Number % ProbeMemory] < _parameters.LinkTimeout);
+
     /// <summary>A probe out of turn, so that a new link is confirmed within a round trip.</summary>
     private void Answer(long now, Peer peer)
     {

@@ -165,9 +165,11 @@ public sealed partial class TotemCore
                     return;
                 }
 
-                if (!member && !MayMerge(now, q))
+                // A call is answered even while foreign traffic of its sender is left alone: two nodes that both pause
+                // would else call each other in turn for ever. The caller's own pauses bound how often that is.
+                if (!member)
                 {
-                    return;
+                    _mergeWanted.Add(q);
                 }
 
                 Merge(join);

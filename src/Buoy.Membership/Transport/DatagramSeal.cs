@@ -22,6 +22,12 @@ public sealed class DatagramSeal : IDisposable
     /// <summary>Shortest key file; what corosync-keygen always wrote.</summary>
     public const int MinKeySize = 128;
 
+    /// <summary>
+    /// A drop reason: authentic, never seen here, but of an incarnation that a newer one replaced. Recorded datagrams look
+    /// so too, which is why it proves nothing by itself. The message was unwrapped all the same.
+    /// </summary>
+    public const string Superseded = "drop.superseded-incarnation";
+
     /// <summary>Senders remembered; the protocol's limit of members and as many strangers.</summary>
     private const int MaxSenders = 1024;
 
@@ -165,12 +171,25 @@ public sealed class DatagramSeal : IDisposable
             return incarnation == _myIncarnation ? "drop.own" : "drop.duplicate-node-id";
         }
 
-        if (Stale(now, sender, incarnation, BinaryPrimitives.ReadUInt64LittleEndian(datagram[28..])) is { } stale)
+        string? stale = Stale(now, sender, incarnation, BinaryPrimitives.ReadUInt64LittleEndian(datagram[28..]));
+        if (stale is not null && stale != Superseded)
         {
             return stale;
         }
 
-        return key.TryOpen(datagram[HeaderSize..^key.TagSize], plain, out length) ? null : "drop.decryption";
+        return key.TryOpen(datagram[HeaderSize..^key.TagSize], plain, out length) ? stale : "drop.decryption";
+    }
+
+    /// <summary>
+    /// A <see cref="Superseded"/> datagram proved that its sender lives: it answers what this node sent since. Two daemons
+    /// have one id; after deadAfter of that neither is believed, until one of them was silent for as long.
+    /// </summary>
+    public void OnProvenAlive(long now, uint sender)
+    {
+        if (_senders.TryGetValue(sender, out var known) && known.Replaced is not null)
+        {
+            known.Refused |= now - known.Since > _deadAfter;
+        }
     }
 
     /// <summary>Frees the keys.</summary>
@@ -178,8 +197,8 @@ public sealed class DatagramSeal : IDisposable
 
     /// <summary>
     /// Freshness of an authentic datagram; null = fresh. A newer incarnation replaces the known one at once (a restart).
-    /// Where the replaced one still sends new datagrams more than deadAfter later, two daemons have one id: both are
-    /// refused until one of them was silent for that long.
+    /// Where the replaced one lives on (<see cref="OnProvenAlive"/>), two daemons have one id: both are refused until one
+    /// of them was silent for that long.
     /// </summary>
     private string? Stale(long now, uint id, ulong incarnation, ulong counter)
     {
@@ -192,11 +211,9 @@ public sealed class DatagramSeal : IDisposable
             }
 
             old.LastSeen = now;
-            bool bothTalk = now - known.LastSeen < _deadAfter;
-            known.Refused |= bothTalk && now - known.Since > _deadAfter;
-            if (bothTalk)
+            if (now - known.LastSeen < _deadAfter)
             {
-                return known.Refused ? "drop.duplicate-node-id" : "drop.replay";
+                return known.Refused ? "drop.duplicate-node-id" : Superseded;
             }
 
             old.Replaced = null;

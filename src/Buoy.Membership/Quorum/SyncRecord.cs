@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
-using Buoy.Membership.Quorum;
 
-namespace Buoy.Membership.Host;
+namespace Buoy.Membership.Quorum;
 
 /// <summary>
 /// What each member says of itself as its first message on a new ring; the view is given when all have.
