@@ -156,7 +156,40 @@ internal sealed class GraphBuilder(Cluster cluster, Notifications notifications)
             return false;
         }
 
-        return !(first.Optional && !first.Shown && !first.InGraph) && Enters(first);
+        if ((first.Optional && !first.Shown && !first.InGraph) || !Enters(first))
+        {
+            return false;
+        }
+
+        if (relation.Has(OrderKinds.Load) && then.Task == "migrate_to" && WaitsFor(first, then, []))
+        {
+            // Migrations in a circle: one of them goes first, whether there is room yet or not.
+            relation.Kinds = OrderKinds.None;
+            return false;
+        }
+
+        return true;
+    }
+
+    private bool WaitsFor(PlannedAction action, PlannedAction other, HashSet<PlannedAction> seen)
+    {
+        foreach (Relation input in action.Inputs)
+        {
+            if (input.Has(OrderKinds.Anti | OrderKinds.Load) && !HoldsOnNode(input))
+            {
+                continue;
+            }
+
+            PlannedAction before = input.First;
+            bool isInput = input.Kinds != OrderKinds.None
+                && (input.Has(OrderKinds.Load) && action.Task == "migrate_to" ? Enters(before) : IsInput(input));
+            if (isInput && (before == other || (seen.Add(before) && WaitsFor(before, other, seen))))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 }
 

@@ -551,7 +551,9 @@ internal sealed class OrderingUpdate(Cluster cluster, OrderBook orders)
                 continue;
             }
 
-            ActionState state = StateOf(part, instance.IsLeaf ? null : node);
+            ActionState state = instance.Kind == ResourceKind.Group
+                ? StateOfGroup(part, instance, node)
+                : StateOf(part, instance.IsLeaf ? null : node);
             if (!state.Optional)
             {
                 optional = false;

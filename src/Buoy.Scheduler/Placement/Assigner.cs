@@ -40,7 +40,8 @@ internal sealed class Assigner
                 return b.Priority.CompareTo(a.Priority);
             }
 
-            int Wish(Resource r, Node? node) => node is null ? -Score.Infinity : wishes[r][node] ?? -Score.Infinity;
+            int Wish(Resource r, Node? node) =>
+                node is { Available: true } ? wishes[r][node] ?? -Score.Infinity : -Score.Infinity;
             int c = Wish(b, b.CurrentNode).CompareTo(Wish(a, a.CurrentNode));
             for (int i = 0; c == 0 && i < _cluster.Nodes.Count; i++)
             {

@@ -17,8 +17,10 @@ internal sealed class DependentMerger
     /// <summary>The resource's scores with the wishes of those it goes with; nothing is changed.</summary>
     public ScoreTable WithPrimaries(Resource resource)
     {
-        ScoreTable table = resource.Scores.Copy();
-        AddPrimaries(ref table, resource, resource, 1f);
+        // A group's last member goes with the one before it, and so on: its wishes are those of all.
+        Resource start = resource is { Kind: ResourceKind.Group, Children.Count: > 0 } ? resource.Children[^1] : resource;
+        ScoreTable table = start.Scores.Copy();
+        AddPrimaries(ref table, start, start, 1f);
         return table;
     }
 

@@ -40,15 +40,20 @@ internal static class NodeReader
             }
 
             node.Attributes["#site-name"] = own.GetValueOrDefault("site-name", cluster.Options.ClusterName ?? "");
-            var capacity = new Dictionary<string, string>(StringComparer.Ordinal);
-            reader.Fill(capacity, e, "utilization", context);
-            foreach ((string key, string value) in capacity)
-            {
-                node.Capacity[key] = Score.Parse(value) ?? 0;
-            }
+            ReadCapacity(reader, e, node, context);
         }
 
         Sort(cluster);
+    }
+
+    private static void ReadCapacity(ConfigReader reader, XElement e, Node node, RuleContext context)
+    {
+        var capacity = new Dictionary<string, string>(StringComparer.Ordinal);
+        reader.Fill(capacity, e, "utilization", context);
+        foreach ((string key, string value) in capacity)
+        {
+            node.Capacity[key] = Score.Parse(value) ?? 0;
+        }
     }
 
     public static void Sort(Cluster cluster)
@@ -224,6 +229,7 @@ internal static class NodeReader
         foreach (XElement block in state.Elements("transient_attributes"))
         {
             reader.Fill(node.Transient, block, "instance_attributes", context);
+            ReadCapacity(reader, block, node, context);
         }
 
         foreach ((string key, string value) in node.Transient)
