@@ -74,6 +74,9 @@ public static unsafe partial class ProcessControl
         _ = pthread_sigmask(1, set, null);
     }
 
+    /// <summary>A signal's name, strsignal(3): "Killed".</summary>
+    public static string SignalText(int signal) => Marshal.PtrToStringUTF8(strsignal(signal)) ?? "";
+
     /// <summary>Ignores a signal.</summary>
     public static void Ignore(int signal) => _ = SignalHandler(signal, 1);
 
@@ -177,7 +180,13 @@ public static unsafe partial class ProcessControl
     /// Starts a program in a session of its own, with the default signals. Only <paramref name="keep"/> and descriptors
     /// that are inheritable anyway stay open in it. Returns its pid.
     /// </summary>
-    public static int Spawn(string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, int keep)
+    public static int Spawn(string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, int keep) =>
+        Spawn(path, arguments, environment, [keep], ownSession: true);
+
+    /// <summary>As above, with several descriptors to keep, in a session of its own or in ours.</summary>
+    public static int Spawn(
+        string path, IReadOnlyList<string> arguments, IReadOnlyList<string> environment, IReadOnlyList<int> keep,
+        bool ownSession)
     {
         byte* actions = stackalloc byte[Opaque];
         byte* attributes = stackalloc byte[Opaque];
@@ -188,13 +197,18 @@ public static unsafe partial class ProcessControl
         var env = new Strings(environment);
         try
         {
-            Result(posix_spawn_file_actions_adddup2(actions, keep, keep), "posix_spawn_file_actions_adddup2");
+            foreach (int fd in keep)
+            {
+                Result(posix_spawn_file_actions_adddup2(actions, fd, fd), "posix_spawn_file_actions_adddup2");
+            }
+
             _ = sigemptyset(set);
             Result(posix_spawnattr_setsigmask(attributes, set), "posix_spawnattr_setsigmask");
             _ = sigfillset(set);
             Result(posix_spawnattr_setsigdefault(attributes, set), "posix_spawnattr_setsigdefault");
             Result(
-                posix_spawnattr_setflags(attributes, SpawnSetSignalDefault | SpawnSetSignalMask | SpawnSetSession),
+                posix_spawnattr_setflags(attributes, (short)(SpawnSetSignalDefault | SpawnSetSignalMask
+                    | (ownSession ? SpawnSetSession : 0))),
                 "posix_spawnattr_setflags");
             int pid;
             Result(posix_spawn(&pid, path, actions, attributes, argv.Pointer, env.Pointer), "posix_spawn");
@@ -299,6 +313,9 @@ public static unsafe partial class ProcessControl
 
     [LibraryImport("libc", EntryPoint = "signal")]
     private static partial nint SignalHandler(int signal, nint handler);
+
+    [LibraryImport("libc")]
+    private static partial nint strsignal(int signal);
 
     [LibraryImport("libc")]
     private static partial int sigemptyset(byte* set);

@@ -56,6 +56,8 @@ internal static class AddressParser
                         : throw new ConfigurationException($"file descriptor '{rest}' is not a valid integer in '{text}'");
                 case "udp" or "udp4" or "udp6":
                     throw new ConfigurationException($"dgram-type address not acceptable in '{text}'");
+                case "abns" when descriptors:
+                    return new("", null, 0, 0, "") { UnixPath = "\0" + rest };
                 case "abns" or "sockpair" or "quic4" or "quic6" or "uxst" or "uxdg" or "stream+ipv4" or "stream+ipv6":
                     throw new ConfigurationException($"address type '{prefix}@' is not supported yet in '{text}'");
                 default:

@@ -53,6 +53,16 @@ public sealed record GlobalConfig
     public string? NodeName { get; init; }
     public string? Description { get; init; }
     public int? HardStopAfter { get; init; }
+
+    /// <summary>Wait between the request for a soft stop and the stop, ms.</summary>
+    public int Grace { get; init; }
+    public bool MasterWorker { get; init; }
+
+    /// <summary>master-worker no-exit-on-failure.</summary>
+    public bool NoExitOnFailure { get; init; }
+
+    /// <summary>Reloads that a worker may survive; null = any number.</summary>
+    public int? MaxReloads { get; init; }
     public int SpreadChecks { get; init; }
 
     /// <summary>max-spread-checks, ms; null = none.</summary>

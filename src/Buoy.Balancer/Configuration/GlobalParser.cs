@@ -137,6 +137,9 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "hard-stop-after":
                 HardStop(a);
                 break;
+            case "grace" or "master-worker" or "mworker-max-reloads":
+                _global = ProcessSettings.Parse(context, _global);
+                break;
             case "spread-checks" when context.AtMost(1):
                 Spread(a);
                 break;

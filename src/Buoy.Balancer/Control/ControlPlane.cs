@@ -128,6 +128,12 @@ public sealed class ControlPlane : IDisposable
     /// <returns>What failed, in HAProxy's words; empty = all well.</returns>
     public IReadOnlyList<string> Prepare() => [.. _logs.Open(), .. _cli.Bind()];
 
+    /// <summary>
+    /// In a worker: takes connections of the runtime API from the master over <paramref name="channel"/>;
+    /// <paramref name="gone"/> is called on the control thread when the master has ended.
+    /// </summary>
+    public void AttachMaster(int channel, Action gone) => _loop.Post(() => _cli.AttachMaster(channel, gone));
+
     /// <summary>Fills the slots, starts the threads, the checks and the resolutions.</summary>
     public void Start(IDataPlane dataPlane)
     {

@@ -16,6 +16,8 @@ public sealed class DataPlane : IDataPlane
     private readonly Plane _plane;
     private readonly IShard[] _shards;
     private readonly List<int> _shared = [];
+    private readonly List<ListeningSocket> _listening = [];
+    private InheritedListeners? _inherited;
     private bool _started;
     private bool _stopped;
     private int _disposed;
@@ -59,9 +61,17 @@ public sealed class DataPlane : IDataPlane
                 continue;
             }
 
+            var inherited = _inherited?.Take(config, bind) ?? [];
+            _listening.AddRange(inherited.Select(fd => new ListeningSocket(fd, bind.Interface ?? "")));
             if (ListenerFactory.PerShard(bind))
             {
-                foreach (var shard in _shards)
+                // More than there are shards: all of them must go on being accepted from, connections wait in each.
+                for (int i = 0; i < inherited.Count; i++)
+                {
+                    _shards[i % _shards.Length].AddListener(inherited[i], bind, shared: false);
+                }
+
+                foreach (var shard in _shards.Skip(inherited.Count))
                 {
                     int fd = ListenerFactory.Open(config, bind, out string error);
                     if (fd < 0)
@@ -70,17 +80,24 @@ public sealed class DataPlane : IDataPlane
                         break;
                     }
 
+                    _listening.Add(new ListeningSocket(fd, bind.Interface ?? ""));
                     shard.AddListener(fd, bind, shared: false);
                 }
 
                 continue;
             }
 
-            int one = ListenerFactory.Open(config, bind, out string problem);
+            string problem = "";
+            int one = inherited.Count > 0 ? inherited[0] : ListenerFactory.Open(config, bind, out problem);
             if (one < 0)
             {
                 errors.Add((config.Proxies[bind.Proxy], bind, problem));
                 continue;
+            }
+
+            if (inherited.Count == 0)
+            {
+                _listening.Add(new ListeningSocket(one, ""));
             }
 
             _shared.Add(one);
@@ -90,8 +107,15 @@ public sealed class DataPlane : IDataPlane
             }
         }
 
+        _inherited?.CloseRest();
         return errors;
     }
+
+    /// <inheritdoc/>
+    public void Adopt(IReadOnlyList<ListeningSocket> sockets) => (_inherited ??= new InheritedListeners()).Add(sockets);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<ListeningSocket> Listening => Volatile.Read(ref _stopped) ? [] : _listening;
 
     /// <inheritdoc/>
     public void Start()

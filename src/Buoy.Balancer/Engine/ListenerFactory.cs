@@ -44,6 +44,30 @@ internal static unsafe class ListenerFactory
             : OpenInternet(config, bind, out error);
     }
 
+    /// <summary>Makes a socket that was handed over as one that <see cref="Open"/> returns. False: it cannot be used.</summary>
+    public static bool Refresh(int fd, BalancerConfig config, BindConfig bind)
+    {
+        int flags = fcntl(fd, F_GETFL, 0);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | SOCK_NONBLOCK) < 0)
+        {
+            return false;
+        }
+
+        int backlog = Backlog(config, bind);
+        if (bind.EndPoint is not null)
+        {
+            Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+            Set(fd, SOL_SOCKET, SO_KEEPALIVE, config.Proxies[bind.Proxy].TcpKeepAliveClient ? 1 : 0);
+            Set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, bind.DeferAccept ? 60 : 0);
+            if (bind.TcpFastOpen)
+            {
+                Set(fd, IPPROTO_TCP, TCP_FASTOPEN, backlog);
+            }
+        }
+
+        return listen(fd, backlog) == 0;
+    }
+
     private static int OpenInternet(BalancerConfig config, BindConfig bind, out string error)
     {
         var end = bind.EndPoint!;
@@ -119,7 +143,8 @@ internal static unsafe class ListenerFactory
     {
         const int PathOffset = 2;
         const int MaxPath = 107;
-        string temporary = $"{path}.{Environment.ProcessId}.tmp";
+        bool isAbstract = path.StartsWith('\0');
+        string temporary = isAbstract ? path : $"{path}.{Environment.ProcessId}.tmp";
         byte[] name = Encoding.UTF8.GetBytes(temporary);
         if (name.Length > MaxPath)
         {
@@ -137,14 +162,23 @@ internal static unsafe class ListenerFactory
         new Span<byte>(address, PathOffset + MaxPath + 1).Clear();
         *(ushort*)address = AF_UNIX;
         name.CopyTo(new Span<byte>(address + PathOffset, MaxPath));
-        if (Buoy.Linux.DataSyscalls.bind(fd, address, (uint)(PathOffset + name.Length + 1)) < 0)
+
+        // The original's abstract names are as long as the address can be, filled up with zeros.
+        int addressLength = PathOffset + (isAbstract ? MaxPath : name.Length) + 1;
+        if (Buoy.Linux.DataSyscalls.bind(fd, address, (uint)addressLength) < 0)
         {
-            return Fail(fd, "cannot bind UNIX socket", path, out error, unix: true);
+            return Fail(fd, "cannot bind UNIX socket", Shown(path), out error, unix: true);
         }
 
         if (listen(fd, backlog) < 0)
         {
-            return Fail(fd, "cannot listen to UNIX socket", path, out error, unix: true);
+            return Fail(fd, "cannot listen to UNIX socket", Shown(path), out error, unix: true);
+        }
+
+        error = "";
+        if (isAbstract)
+        {
+            return fd;
         }
 
         int owner = bind.UnixUser is null && bind.UnixGroup is null ? 0
@@ -168,7 +202,6 @@ internal static unsafe class ListenerFactory
             return -1;
         }
 
-        error = "";
         return fd;
     }
 
@@ -182,6 +215,8 @@ internal static unsafe class ListenerFactory
 
         return -1;
     }
+
+    private static string Shown(string path) => path.StartsWith('\0') ? "abns@" + path[1..] : path;
 
     private static string Name(IPEndPoint end) => $"{end.Address}:{end.Port}";
 

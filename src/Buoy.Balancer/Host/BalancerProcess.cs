@@ -1,6 +1,4 @@
-using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.State;
 using Buoy.Linux;
@@ -22,20 +20,28 @@ internal sealed class BalancerProcess : IDisposable
     private readonly IControlPlane _control;
     private readonly Messages _messages;
     private readonly bool _notify;
-    private readonly bool _masterWorker;
     private readonly List<PosixSignalRegistration> _signals = [];
     private int _heartbeat = -1;
     private bool _pinging;
     private bool _stopping;
     private long _hardStopAt = long.MaxValue;
     private int _endedBy;
+    private WorkerRole? _worker;
+    private int _nullDescriptor = -1;
 
     public BalancerProcess(
-        BalancerState state, IDataPlane plane, IControlPlane control, Messages messages, bool notify, bool masterWorker)
+        BalancerState state, IDataPlane plane, IControlPlane control, Messages messages, bool notify)
     {
         (_state, _plane, _control, _messages) = (state, plane, control, messages);
-        (_notify, _masterWorker) = (notify, masterWorker);
+        _notify = notify;
     }
+
+    /// <summary>
+    /// This process is a worker: the master's connections to the runtime API are taken, and its end is ours.
+    /// </summary>
+    /// <param name="role">What the master said.</param>
+    /// <param name="nullDescriptor">/dev/null, where the role wants the standard streams detached.</param>
+    public void Work(WorkerRole role, int nullDescriptor) => (_worker, _nullDescriptor) = (role, nullDescriptor);
 
     /// <summary>Starts everything and returns the exit code when it has ended.</summary>
     public int Run()
@@ -46,6 +52,11 @@ internal sealed class BalancerProcess : IDisposable
         On(ProcessControl.SigUsr1, SoftStop);
         On(ProcessControl.SigHup, DumpStates);
         On(ProcessControl.SigQuit, static () => { });
+        if (_worker is not null)
+        {
+            _control.AttachMaster(_worker.Channel, () => _loop.Post(() => HardStop(ProcessControl.SigTerm)));
+        }
+
         _control.Start(_plane);
         _plane.Start();
         Ready();
@@ -55,11 +66,6 @@ internal sealed class BalancerProcess : IDisposable
         {
             _control.Dispose();
             _plane.Dispose();
-            if (_masterWorker && _endedBy == ProcessControl.SigTerm)
-            {
-                return 0;
-            }
-
             ProcessControl.DieBy(_endedBy);
             return 128 + _endedBy;
         }
@@ -94,6 +100,29 @@ internal sealed class BalancerProcess : IDisposable
         }
 
         _stopping = true;
+        if (_state.Config.Global.HardStopAfter is > 0 and var after)
+        {
+            _hardStopAt = EventLoop.Now + _state.Config.Global.Grace + after;
+        }
+
+        if (_state.Config.Global.Grace is > 0 and var grace)
+        {
+            _loop.Schedule(grace, StopListening);
+        }
+        else
+        {
+            StopListening();
+        }
+    }
+
+    private void StopListening()
+    {
+        if (_worker is not null)
+        {
+            // A younger worker beats from now on.
+            _heartbeat = -1;
+        }
+
         _plane.StopListening();
         _control.Stopping();
         var proxies = _state.Config.Proxies.Where(p => !p.Disabled);
@@ -102,11 +131,6 @@ internal sealed class BalancerProcess : IDisposable
             long front = p.HasFrontend ? _state.Counters.Sum(_state.Counters.Frontend(p.Index), Counter.ConnectionsTotal) : 0;
             long back = p.HasBackend ? _state.Counters.Sum(_state.Counters.Backend(p.Index), Counter.SessionsTotal) : 0;
             _messages.Write(Severity.Warning, $"Proxy {p.Name} stopped (cumulated conns: FE: {front}, BE: {back}).");
-        }
-
-        if (_state.Config.Global.HardStopAfter is > 0 and var after)
-        {
-            _hardStopAt = EventLoop.Now + after;
         }
 
         Drain();
@@ -171,18 +195,14 @@ internal sealed class BalancerProcess : IDisposable
         }
 
         Daemon.ChildReady();
-        if (_notify && Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is { Length: > 0 } path)
+        if (_worker is not null)
         {
-            try
-            {
-                using var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
-                string name = path[0] == '@' ? "\0" + path[1..] : path;
-                socket.SendTo(Encoding.ASCII.GetBytes("READY=1\n"), new UnixDomainSocketEndPoint(name));
-            }
-            catch (SocketException e)
-            {
-                _messages.Write(Severity.Warning, $"cannot notify {path}: {e.Message}");
-            }
+            _messages.Started();
+            _worker.SayReady(_state.Config.Global, _nullDescriptor);
+        }
+        else if (_notify && SystemdNotifier.Send("READY=1\n") is { } problem)
+        {
+            _messages.Write(Severity.Warning, problem);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Buoy.Balancer.Configuration;
+using Buoy.Balancer.State;
 using Buoy.Linux;
 
 namespace Buoy.Balancer.Host;
@@ -101,6 +102,8 @@ public static class BalancerProgram
     private static int Start(
         CommandLine line, string[] args, IBalancerParts parts, IReadOnlyList<string> prefix, Messages messages, TextWriter output)
     {
+        var role = WorkerRole.Read();
+        messages.ProcessId = role?.Master ?? messages.ProcessId;
         var loaded = ConfigurationLoader.Load(
             line.Files,
             new LoadOptions { LocalPeer = line.LocalPeer ?? Environment.MachineName, Diagnosing = line.Diagnosing });
@@ -110,10 +113,16 @@ public static class BalancerProgram
             return 1;
         }
 
-        bool daemon = !line.Check && !line.Foreground && !line.MasterWorker && (line.Daemon || config.Global.Daemon);
-        if (daemon && !Daemon.IsChild)
+        bool managed = role is not null || line.MasterWorker || config.Global.MasterWorker;
+        bool daemon = !line.Check && !line.Foreground && !line.Notify && (line.Daemon || config.Global.Daemon);
+        if (daemon && !Daemon.IsChild && role is null)
         {
             return Daemon.Spawn(prefix, args, messages);
+        }
+
+        if (managed && role is null && !line.Check)
+        {
+            return Manage(line, args, config.Global.PidFile, prefix, messages);
         }
 
         messages.Write(loaded.Diagnostics);
@@ -157,22 +166,27 @@ public static class BalancerProgram
             return 0;
         }
 
-        if (line.MasterWorker)
-        {
-            messages.Write(Severity.Notice, "master-worker mode is not supported yet: running as a single process in the foreground.");
-        }
-
-        line.Notices.ForEach(n => messages.Write(Severity.Notice, n));
         output.Flush();
-        return Serve(Limits.Apply(config, line.MaxConn, line.ProxyMaxConn), addresses, line, parts, messages);
+        return Serve(Limits.Apply(config, line.MaxConn, line.ProxyMaxConn), addresses, line, role, parts, messages);
+    }
+
+    /// <summary>This process becomes the master; what it read so far is garbage by then.</summary>
+    private static int Manage(
+        CommandLine line, string[] args, string? pidFile, IReadOnlyList<string> prefix, Messages messages)
+    {
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        using var master = new Master.MasterProcess(line, prefix, args, line.PidFile ?? pidFile, messages);
+        return master.Run();
     }
 
     private static int Serve(
-        BalancerConfig config, InitialAddresses addresses, CommandLine line, IBalancerParts parts, Messages messages)
+        BalancerConfig config, InitialAddresses addresses, CommandLine line, WorkerRole? role, IBalancerParts parts,
+        Messages messages)
     {
         var state = BalancerStates.Create(config, addresses);
         using var control = parts.CreateControl(state);
         using var plane = parts.CreateDataPlane(state, control.Logs, control.Local);
+        Adopt(plane, line, role, messages);
         var failures = plane.Bind();
         if (failures.Count > 0)
         {
@@ -196,25 +210,49 @@ public static class BalancerProgram
             return 1;
         }
 
-        string? pidFile = line.PidFile ?? config.Global.PidFile;
-        if (!WritePid(pidFile, messages))
+        if (role is null)
         {
-            return 1;
+            if (!WritePid(line.PidFile ?? config.Global.PidFile, messages))
+            {
+                return 1;
+            }
+
+            foreach (int pid in line.OldPids)
+            {
+                ProcessControl.Kill(pid, line.OldPidsTerminate ? ProcessControl.SigTerm : ProcessControl.SigUsr1);
+            }
         }
 
-        foreach (int pid in line.OldPids)
-        {
-            ProcessControl.Kill(pid, line.OldPidsTerminate ? ProcessControl.SigTerm : ProcessControl.SigUsr1);
-        }
-
+        int nowhere = role is { Detach: true } ? ProcessControl.OpenNull() : -1;
         Daemon.BeforeChroot();
         if (!DropPrivileges(config.Global, messages))
         {
             return 1;
         }
 
-        using var process = new BalancerProcess(state, plane, control, messages, line.Notify, line.MasterWorker);
+        using var process = new BalancerProcess(state, plane, control, messages, line.Notify);
+        if (role is not null)
+        {
+            process.Work(role, nowhere);
+        }
+
         return process.Run();
+    }
+
+    /// <summary>Listening sockets of the former worker, or of a process that the command line names.</summary>
+    private static void Adopt(IDataPlane plane, CommandLine line, WorkerRole? role, Messages messages)
+    {
+        string? from = role is { Former: >= 0 } ? FormattableString.Invariant($"sockpair@{role.Former}")
+            : role is { Former: WorkerRole.NoFormer } ? null : line.TransferFrom;
+        if (from is not null)
+        {
+            plane.Adopt(SocketTransfer.Fetch(from, messages));
+        }
+
+        if (role is { Former: >= 0 })
+        {
+            ProcessControl.Close(role.Former);
+        }
     }
 
     private static string TypeName(ProxyConfig proxy) => proxy.Kind == ProxyKind.Frontend ? "frontend" : "proxy";

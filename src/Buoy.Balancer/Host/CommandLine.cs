@@ -7,7 +7,6 @@ internal sealed class CommandLine
 {
     public List<string> Files { get; } = [];
     public List<int> OldPids { get; } = [];
-    public List<string> Notices { get; } = [];
     public bool OldPidsTerminate { get; private set; }
     public bool Check { get; private set; }
     public bool Daemon { get; private set; }
@@ -25,6 +24,12 @@ internal sealed class CommandLine
     public string? PidFile { get; private set; }
     public string? Directory { get; private set; }
     public string? Condition { get; private set; }
+
+    /// <summary>The master's CLI, as on a bind line with commas for blanks.</summary>
+    public string? MasterSocket { get; private set; }
+
+    /// <summary>A stats socket to fetch listening sockets from.</summary>
+    public string? TransferFrom { get; private set; }
     public string? LocalPeer { get; private set; }
     public int? MaxConn { get; private set; }
     public int? ProxyMaxConn { get; private set; }
@@ -143,10 +148,10 @@ internal sealed class CommandLine
                 Condition = value;
                 return true;
             case "-S":
-                Notices.Add("the master CLI of -S is not supported yet.");
+                MasterSocket = value;
                 return true;
             case "-x":
-                Refused = "-x";
+                TransferFrom = value;
                 return true;
             default:
                 return false;

@@ -12,7 +12,8 @@ namespace Buoy.Balancer.Host;
 /// </summary>
 internal static class Daemon
 {
-    private const string Variable = "BUOY_DAEMON_FD";
+    /// <summary>The environment variable that tells the daemon its descriptor.</summary>
+    public const string Variable = "BUOY_DAEMON_FD";
     private static int _null = -1;
 
     /// <summary>Is this the process in the background?</summary>

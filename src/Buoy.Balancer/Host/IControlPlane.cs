@@ -20,6 +20,14 @@ public interface IControlPlane : IDisposable
     /// <summary>Starts the control thread.</summary>
     void Start(IDataPlane dataPlane);
 
+    /// <summary>
+    /// In a worker: takes connections of the runtime API from the master over <paramref name="channel"/>;
+    /// <paramref name="gone"/> is called, on any thread, when the master has ended.
+    /// </summary>
+    void AttachMaster(int channel, Action gone)
+    {
+    }
+
     /// <summary>A soft stop began: checks may end, log and statistics go on until disposal.</summary>
     void Stopping();
 }

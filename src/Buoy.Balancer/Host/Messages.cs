@@ -7,6 +7,9 @@ internal sealed class Messages(TextWriter output, bool quiet)
 {
     private bool _headWritten;
 
+    /// <summary>The process that speaks: a worker speaks for its master until it runs.</summary>
+    public int ProcessId { get; set; } = Environment.ProcessId;
+
     /// <summary>Were there warnings?</summary>
     public bool HasWarnings { get; private set; }
 
@@ -16,6 +19,16 @@ internal sealed class Messages(TextWriter output, bool quiet)
         {
             Write(d.Severity, d.Text);
         }
+    }
+
+    /// <summary>A new start begins: its first warning or alert is preceded by the version again.</summary>
+    public void Begin() => _headWritten = false;
+
+    /// <summary>The start is over and this process speaks for itself; the version need not be said again.</summary>
+    public void Started()
+    {
+        _headWritten = true;
+        ProcessId = Environment.ProcessId;
     }
 
     public void Write(Severity severity, string text)
@@ -37,7 +50,7 @@ internal sealed class Messages(TextWriter output, bool quiet)
     }
 
     private void Line(Severity severity, string text) =>
-        output.WriteLine(new Diagnostic(severity, text).Format(Environment.ProcessId));
+        output.WriteLine(new Diagnostic(severity, text).Format(ProcessId));
 }
 
 /// <summary>What this program says it is.</summary>
@@ -69,7 +82,8 @@ internal static class BalancerVersion
                 -d enters debug mode ; -db only disables background mode.
                 -V enters verbose mode (disables quiet mode)
                 -D goes daemon ; -C changes to <dir> before loading files.
-                -W, -Ws run in the foreground as a single process (-Ws notifies systemd).
+                -W master-worker mode.
+                -Ws master-worker mode with systemd notify support.
                 -q quiet mode : don't display messages
                 -c check mode : only check config files and exit
                 -cc check condition : evaluate a condition and exit
@@ -80,6 +94,8 @@ internal static class BalancerVersion
                 -dr ignores server address resolution failures
                 -dW fails if any warning is emitted
                 -sf/-st [pid ]* finishes/terminates old pids.
+                -x <unix_socket> get listening sockets from a unix socket
+                -S <bind>[,<bind options>...] new master CLI
                 -m, -de, -dp, -dS, -dG, -dR, -dL, -dV, -dD, -dI, -dM are accepted without effect.
         """;
 }

@@ -6,6 +6,10 @@ namespace Buoy.Balancer.State;
 /// <summary>What the parts of a running balancer share. Immutable but for the tables it points to.</summary>
 public sealed record BalancerState(BalancerConfig Config, Counters Counters, ServerTable Servers, int Shards);
 
+/// <summary>A listening socket on its way between processes.</summary>
+/// <param name="Interface">The interface it is bound to, empty = any.</param>
+public readonly record struct ListeningSocket(int Fd, string Interface);
+
 /// <summary>
 /// The data plane as the control thread sees it. Calls are thread-safe: they are posted to the shards' mailboxes.
 /// </summary>
@@ -13,6 +17,17 @@ public interface IDataPlane : IDisposable
 {
     /// <summary>Opens and binds all listeners. Returns one message per failure in HAProxy's words ("cannot bind socket (Address already in use) for [0.0.0.0:6443]"), empty = all bound.</summary>
     IReadOnlyList<(ProxyConfig Proxy, BindConfig Bind, string Error)> Bind();
+
+    /// <summary>
+    /// Before <see cref="Bind"/>: listening sockets of an older process. They are used where a bind line means their
+    /// address and closed where none does.
+    /// </summary>
+    void Adopt(IReadOnlyList<ListeningSocket> sockets)
+    {
+    }
+
+    /// <summary>The listening sockets, to be handed over to a younger process; empty after <see cref="StopListening"/>.</summary>
+    IReadOnlyList<ListeningSocket> Listening => [];
 
     /// <summary>Starts the shards' threads and accepts.</summary>
     void Start();

@@ -40,6 +40,8 @@ internal sealed class BalancerParts : IBalancerParts
 
         public void Start(IDataPlane dataPlane) => _plane.Start(dataPlane);
 
+        public void AttachMaster(int channel, Action gone) => _plane.AttachMaster(channel, gone);
+
         public void Stopping() => _plane.Stopping();
 
         public void Dispose() => _plane.Dispose();

@@ -24,11 +24,12 @@ internal sealed class FakeParts : IBalancerParts
     [ModuleInitializer]
     public static void RunAsBalancer()
     {
-        if (Environment.GetEnvironmentVariable("BUOY_TEST_BALANCER") == "1")
+        if (Environment.GetEnvironmentVariable("BUOY_TEST_BALANCER") is { } parts)
         {
             string[] argv = Environment.GetCommandLineArgs();
             string[] args = argv[1] == "balancer" ? argv[2..] : argv[1..];
-            Environment.Exit(BalancerProgram.Run(args, new FakeParts(), [Environment.ProcessPath!, "balancer"]));
+            IBalancerParts chosen = parts == "real" ? new RealParts() : new FakeParts();
+            Environment.Exit(BalancerProgram.Run(args, chosen, [Environment.ProcessPath!, "balancer"]));
         }
     }
 

@@ -140,7 +140,7 @@ public sealed class ProcessTests : IDisposable
     [InlineData("-Z", 1, "Usage : haproxy")]
     [InlineData("-f", 1, "Usage : haproxy")]
     [InlineData("", 1, "Usage : haproxy")]
-    [InlineData("-x /a -f /dev/null", 1, "'-x' is not supported yet")]
+    [InlineData("-dKfoo -f /dev/null", 1, "is not supported yet")]
     [InlineData("-cc version_atleast(2.4)", 0, "")]
     [InlineData("-cc version_atleast(2.7)", 1, "")]
     [InlineData("-cc foo(", 2, "Failed to evaluate condition")]

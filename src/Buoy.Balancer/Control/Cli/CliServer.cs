@@ -42,10 +42,14 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         var errors = new List<string>();
         foreach (var c in plane.State.Config.Global.StatsSockets)
         {
-            if (BindOne(c) is { } error)
+            int fd = CliListener.Open(c, plane.Options.Pid, out string? error);
+            if (error is not null)
             {
                 errors.Add($"Binding [{c.Place}] for frontend GLOBAL: {error}");
+                continue;
             }
+
+            _listeners.Add(new Listener(fd, c, CliListener.PathOf(c)));
         }
 
         return errors;
@@ -82,6 +86,38 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         }
     }
 
+    /// <summary>
+    /// Takes connections from the master over <paramref name="channel"/>; <paramref name="gone"/> is called when the master
+    /// has closed it.
+    /// </summary>
+    public void AttachMaster(int channel, Action gone)
+    {
+        _ = ControlSocket.Adopt(channel);
+        loop.Add(channel, PollEvents.Readable, events =>
+        {
+            if (MasterChannel.Accept(channel) is not { } connections)
+            {
+                loop.Remove(channel);
+                ControlSocket.Close(channel);
+                gone();
+                return;
+            }
+
+            foreach (int fd in connections)
+            {
+                _ = ControlSocket.Adopt(fd);
+                Start(fd, CliLevel.Admin, exposed: true);
+            }
+        });
+    }
+
+    private void Start(int fd, CliLevel level, bool exposed)
+    {
+        var s = new CliSession(loop, plane, fd, level) { Exposed = exposed };
+        _sessions.Add(s);
+        s.Begin();
+    }
+
     internal void Closed(CliSession s)
     {
         _sessions.Remove(s);
@@ -111,136 +147,6 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         }
     }
 
-    private string? BindOne(StatsSocketConfig c)
-    {
-        string a = c.Address;
-        if (a.StartsWith("fd@", StringComparison.Ordinal))
-        {
-            if (!int.TryParse(a.AsSpan(3), NumberStyles.None, CultureInfo.InvariantCulture, out int fd)
-                    || ControlSocket.Adopt(fd) < 0)
-            {
-                return $"cannot use inherited descriptor [{a}]";
-            }
-
-            _listeners.Add(new Listener(fd, c, null));
-            return null;
-        }
-
-        string? path = a.StartsWith('/') ? a : a.StartsWith("unix@", StringComparison.Ordinal) ? a[5..] : null;
-        if (path is not null)
-        {
-            return BindUnix(c, path);
-        }
-
-        if (EndPointOf(a) is not { } at)
-        {
-            return $"'{a}' is not a supported address for a stats socket";
-        }
-
-        int tcp = ControlSocket.ListenTcp(at, 10);
-        if (tcp < 0)
-        {
-            return $"cannot bind socket ({ControlSocket.ErrorText(-tcp)}) for [{at}]";
-        }
-
-        _listeners.Add(new Listener(tcp, c, null));
-        return null;
-    }
-
-    /// <summary>Binds beside the path and renames, so that there is a socket at the path at every moment of a
-    /// restart.</summary>
-    private string? BindUnix(StatsSocketConfig c, string path)
-    {
-        string temporary = string.Create(CultureInfo.InvariantCulture, $"{path}.{plane.Options.Pid}.tmp");
-        if (File.Exists(temporary))
-        {
-            File.Delete(temporary);
-        }
-
-        int fd = ControlSocket.ListenUnix(temporary, 10);
-        if (fd < 0)
-        {
-            return $"cannot bind UNIX socket ({ControlSocket.ErrorText(-fd)}) [{path}]";
-        }
-
-        if (Own(c, temporary) is { } problem)
-        {
-            ControlSocket.Close(fd);
-            File.Delete(temporary);
-            return $"{problem} [{path}]";
-        }
-
-        try
-        {
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            ControlSocket.Close(fd);
-            File.Delete(temporary);
-            return $"cannot switch final and temporary UNIX sockets ({e.Message}) [{path}]";
-        }
-
-        _listeners.Add(new Listener(fd, c, path));
-        return null;
-    }
-
-    private static string? Own(StatsSocketConfig c, string path)
-    {
-        int uid = IdOf("/etc/passwd", c.User), gid = IdOf("/etc/group", c.Group);
-        if (uid == -2 || gid == -2)
-        {
-            return $"unknown user or group '{(uid == -2 ? c.User : c.Group)}'";
-        }
-
-        int rc = uid < 0 && gid < 0 ? 0 : ControlSocket.ChangeOwner(path, uid, gid);
-        if (rc == 0 && c.Mode is { } mode)
-        {
-            rc = ControlSocket.ChangeMode(path, mode);
-        }
-
-        return rc == 0 ? null : $"cannot change UNIX socket ownership ({ControlSocket.ErrorText(-rc)})";
-    }
-
-    /// <summary>An id from a name of passwd(5) or group(5), or a number; -1 = none wanted, -2 = unknown.</summary>
-    private static int IdOf(string file, string? name)
-    {
-        if (name is null)
-        {
-            return -1;
-        }
-
-        if (int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
-        {
-            return number;
-        }
-
-        var entry =
-            File.Exists(file) ? File.ReadLines(file).Select(l => l.Split(':')).FirstOrDefault(f => f[0] == name) : null;
-        return entry is { Length: > 2 } && int.TryParse(entry[2], out int id) ? id : -2;
-    }
-
-    private static IPEndPoint? EndPointOf(string address)
-    {
-        string a = address;
-        foreach (string p in (string[])["ipv4@", "ipv6@"])
-        {
-            a = a.StartsWith(p, StringComparison.Ordinal) ? a[p.Length..] : a;
-        }
-
-        int colon = a.LastIndexOf(':');
-        if (colon < 0
-                || !ushort.TryParse(
-                    a.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
-        {
-            return null;
-        }
-
-        string host = a[..colon];
-        return host is "" or "*" ? new IPEndPoint(IPAddress.Any, port)
-            : IPAddress.TryParse(host, out var ip) ? new IPEndPoint(ip, port) : null;
-    }
-
     private void Accept(Listener l)
     {
         int most = plane.State.Config.Global.StatsMaxConn ?? DefaultMaxSessions;
@@ -258,12 +164,7 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
                 return;
             }
 
-            var level =
-                l.Config.Level switch { "admin" => CliLevel.Admin, "operator" => CliLevel.Operator, _ =>
-                    CliLevel.User };
-            var s = new CliSession(loop, plane, fd, level);
-            _sessions.Add(s);
-            s.Begin();
+            Start(fd, CliListener.LevelOf(l.Config), l.Config.ExposeListeners);
         }
 
         Pause();

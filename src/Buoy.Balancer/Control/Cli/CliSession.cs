@@ -10,6 +10,9 @@ namespace Buoy.Balancer.Control.Cli;
 /// </summary>
 public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLevel level)
 {
+    /// <summary>Before a level: the master says what its own session may do.</summary>
+    internal const string Lower = "_level ";
+
     private readonly List<byte> _input = [];
     private byte[] _output = [];
     private int _sent;
@@ -27,6 +30,9 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
 
     /// <summary><c>set severity-output</c>: none, number, string.</summary>
     public string SeverityOutput { get; set; } = "none";
+
+    /// <summary>May it fetch the listening sockets? (<c>expose-fd listeners</c>)</summary>
+    public bool Exposed { get; init; }
 
     /// <summary>Starts to read.</summary>
     public void Begin()
@@ -122,7 +128,25 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
             int length = at < 0 ? _input.Count : at;
             string line = Encoding.UTF8.GetString([.. _input[..length]]).TrimEnd('\r');
             _input.RemoveRange(0, at < 0 ? length : length + 1);
+            if (line.StartsWith(Lower, StringComparison.Ordinal))
+            {
+                Level = line.EndsWith("operator", StringComparison.Ordinal) && Level > CliLevel.User
+                    ? CliLevel.Operator : CliLevel.User;
+                continue;
+            }
+
             any = true;
+            if (line == "_getsocks")
+            {
+                if (Exposed)
+                {
+                    _ = MasterChannel.SendSockets(fd, plane.DataPlane?.Listening ?? []);
+                }
+
+                Close();
+                return;
+            }
+
             foreach (string[] words in CliParser.Split(line))
             {
                 if (!Run(words, answer))
