@@ -53,7 +53,11 @@ public interface IDataPlane : IDisposable
 
 /// <summary>A request in HTTP mode that the balancer answers itself. Complete head, and the body where there is a short one.</summary>
 public sealed record LocalRequest(
-    int Proxy, string Method, string Target, IReadOnlyList<KeyValuePair<string, string>> Headers, byte[] Body, EndPoint? Client);
+    int Proxy, string Method, string Target, IReadOnlyList<KeyValuePair<string, string>> Headers, byte[] Body, EndPoint? Client)
+{
+    /// <summary>The service that a rule names (<c>http-request use-service</c>); null = the statistics page.</summary>
+    public string? Service { get; init; }
+}
 
 /// <summary>Answers requests that do not go to a server: the stats page. Called on shards (decide) and on the control thread (answer).</summary>
 public interface ILocalService

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Control;
+using Buoy.Balancer.Metrics;
 using Buoy.Balancer.State;
 using Buoy.Linux;
 
@@ -16,10 +17,12 @@ public sealed class StatsService : ILocalService
 {
     private readonly ControlPlane _plane;
     private readonly byte[]?[] _uris;
+    private readonly PrometheusExporter _metrics;
 
     internal StatsService(ControlPlane plane)
     {
         _plane = plane;
+        _metrics = new PrometheusExporter(plane);
         _uris = [.. plane.State.Config.Proxies.Select(p => p.Stats is { } s ? Encoding.UTF8.GetBytes(s.Uri) : null)];
     }
 
@@ -33,7 +36,7 @@ public sealed class StatsService : ILocalService
     /// <inheritdoc/>
     public void Answer(LocalRequest request, Action<byte[], bool> reply) => _plane.Post(() =>
     {
-        var (bytes, close) = Response(request);
+        var (bytes, close) = request.Service is null ? Response(request) : _metrics.Respond(request);
         reply(bytes, close);
     });
 
