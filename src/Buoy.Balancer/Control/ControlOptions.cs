@@ -18,12 +18,6 @@ public sealed record ControlOptions
     /// <summary>Process id of log lines and <c>show info</c>.</summary>
     public int Pid { get; init; } = Environment.ProcessId;
 
-    /// <summary>Applies <c>set maxconn frontend</c> (proxy, limit); null = the command is refused.</summary>
-    public Action<int, int>? SetFrontendMaxConn { get; init; }
-
-    /// <summary>Applies <c>set maxconn global</c>; null = the command is refused.</summary>
-    public Action<int>? SetGlobalMaxConn { get; init; }
-
     /// <summary>Also called with each message about servers and proxies (level 0…7, text): the console in the
     /// foreground.</summary>
     public Action<int, string>? Notice { get; init; }

@@ -124,6 +124,12 @@ public sealed class ControlPlane : IDisposable
 
     internal int MaxConn { get; set; }
 
+    /// <summary>Per second, 0 = none.</summary>
+    internal int ConnectionRateLimit { get; set; }
+
+    /// <inheritdoc cref="ConnectionRateLimit"/>
+    internal int SessionRateLimit { get; set; }
+
     /// <summary>Opens what needs privileges or paths outside the chroot: log targets and stats sockets.</summary>
     /// <returns>What failed, in HAProxy's words; empty = all well.</returns>
     public IReadOnlyList<string> Prepare() => [.. _logs.Open(), .. _cli.Bind()];
@@ -224,7 +230,10 @@ public sealed class ControlPlane : IDisposable
     internal ProcessInfo.Situation Situation() => new(
         _dataPlane?.ActiveConnections ?? 0,
         State.Config.Binds.Count(b => !_proxies[b.Proxy].Stopped && !_proxies[b.Proxy].Paused) + _cli.Listeners,
-        _stopping, _logs.Dropped, _resolvers.Failed, MaxConn);
+        _stopping, _logs.Dropped, _resolvers.Failed, MaxConn)
+    {
+        ConnectionRateLimit = ConnectionRateLimit, SessionRateLimit = SessionRateLimit,
+    };
 
     /// <summary>A server joins the resolution of its name.</summary>
     internal bool Resolve(ServerRuntime s, string name)

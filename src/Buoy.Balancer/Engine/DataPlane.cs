@@ -163,6 +163,53 @@ public sealed class DataPlane : IDataPlane
         PostAll(new Command(CommandKind.SetFrontend, proxy, Flag: enabled));
 
     /// <inheritdoc/>
+    public void SetMaxConn(int proxy, int maxConn)
+    {
+        Volatile.Write(ref proxy < 0 ? ref _plane.MaxConn : ref _plane.FrontendMaxConn[proxy], maxConn);
+        PostAll(new Command(CommandKind.Resume));
+    }
+
+    /// <inheritdoc/>
+    public void SetAcceptRate(int perSecond)
+    {
+        Volatile.Write(ref _plane.AcceptRate, perSecond);
+        PostAll(new Command(CommandKind.Resume));
+    }
+
+    /// <inheritdoc/>
+    public void Sessions(Action<IReadOnlyList<SessionInfo>> answer)
+    {
+        var found = new List<SessionInfo>();
+        int left = _shards.Length;
+        PostAll(new Command(CommandKind.Sessions, Payload: new SessionQuestion(found, 0, _ =>
+        {
+            if (Interlocked.Decrement(ref left) == 0)
+            {
+                answer(found);
+            }
+        })));
+    }
+
+    /// <inheritdoc/>
+    public void ShutdownSession(long id, Action<bool> answer)
+    {
+        int left = _shards.Length;
+        int there = 0;
+        PostAll(new Command(CommandKind.KillSession, Payload: new SessionQuestion([], id, found =>
+        {
+            if (found)
+            {
+                Interlocked.Exchange(ref there, 1);
+            }
+
+            if (Interlocked.Decrement(ref left) == 0)
+            {
+                answer(there != 0);
+            }
+        })));
+    }
+
+    /// <inheritdoc/>
     public void Ping(Action allAnswered)
     {
         int left = _shards.Length;

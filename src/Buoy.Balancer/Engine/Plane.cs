@@ -20,7 +20,16 @@ internal enum CommandKind
     /// <summary>A local answer: connection index, generation, bytes.</summary>
     Reply,
     Stop,
+
+    /// <summary>List the streams into the payload, then answer.</summary>
+    Sessions,
+
+    /// <summary>End a stream, then answer whether it was here.</summary>
+    KillSession,
 }
+
+/// <summary>A question to all shards about their streams.</summary>
+internal sealed record SessionQuestion(List<SessionInfo> Found, long Id, Action<bool> Answered);
 
 /// <summary>A mailbox message.</summary>
 internal readonly record struct Command(
@@ -59,6 +68,8 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     public Plane(BalancerState state, ILogSink logs, ILocalService? local)
     {
         State = state;
+        MaxConn = state.Config.Global.MaxConn ?? 0;
+        FrontendMaxConn = [.. state.Config.Proxies.Select(p => p.MaxConn)];
         Logs = logs;
         Local = local;
         _active = Alloc(state.Shards * Pad);
@@ -80,6 +91,34 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     }
 
     public BalancerState State { get; }
+
+    /// <summary>Limit of connections of the process, as the runtime API left it; 0 = none.</summary>
+    public int MaxConn;
+
+    /// <summary>Connections per second that the process may take, 0 = any number.</summary>
+    public int AcceptRate;
+
+    private long _rateSecond;
+    private int _rateCount;
+
+    /// <summary>Limits of connections of the frontends, by proxy; 0 = none.</summary>
+    public int[] FrontendMaxConn { get; }
+
+    /// <summary>Connections that <see cref="AcceptRate"/> leaves in this second of the clock (ms).</summary>
+    public int RateRoom(long now)
+    {
+        long second = now / 1000;
+        if (Volatile.Read(ref _rateSecond) != second)
+        {
+            Volatile.Write(ref _rateSecond, second);
+            Volatile.Write(ref _rateCount, 0);
+        }
+
+        return Volatile.Read(ref AcceptRate) - Volatile.Read(ref _rateCount);
+    }
+
+    /// <summary>One was taken while there is a rate.</summary>
+    public void CountRate() => Interlocked.Increment(ref _rateCount);
 
     public ILogSink Logs { get; }
 

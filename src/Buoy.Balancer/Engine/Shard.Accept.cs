@@ -32,6 +32,12 @@ internal sealed unsafe partial class Shard<TPoller>
             {
                 l->Flags |= ConnFlags.Paused;
                 Volatile.Write(ref _plane.PausedOf(_id), 1);
+                if (_plane.AcceptRate > 0)
+                {
+                    // Nobody leaving is what it waits for: the next second is.
+                    _wheel.FileNoLaterThan(l, _now + 1000 - (_now % 1000));
+                }
+
                 return;
             }
 
@@ -65,12 +71,18 @@ internal sealed unsafe partial class Shard<TPoller>
     private int Room(Conn* l)
     {
         long room = int.MaxValue;
-        if (_config.Global.MaxConn is > 0 and int all)
+        int all = Volatile.Read(ref _plane.MaxConn);
+        if (all > 0)
         {
             room = all - _plane.ActiveConnections;
         }
 
-        int frontend = _config.Proxies[l->Frontend].MaxConn;
+        if (_plane.AcceptRate > 0)
+        {
+            room = Math.Min(room, _plane.RateRoom(_now));
+        }
+
+        int frontend = Volatile.Read(ref _plane.FrontendMaxConn[l->Frontend]);
         if (frontend > 0)
         {
             room = Math.Min(room, frontend - _counters.Sum(_counters.Frontend(l->Frontend), Counter.SessionsCurrent));
@@ -164,6 +176,11 @@ internal sealed unsafe partial class Shard<TPoller>
             _ = close(fd);
             _slab.Return(c);
             return;
+        }
+
+        if (_plane.AcceptRate > 0)
+        {
+            _plane.CountRate();
         }
 
         Volatile.Write(ref _plane.Active(_id), _plane.Active(_id) + 1);

@@ -337,6 +337,14 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
                 case CommandKind.Reply:
                     OnLocalReply(m.A, m.B, (byte[])m.Payload!, m.Flag);
                     break;
+                case CommandKind.Sessions:
+                    ListSessions(((SessionQuestion)m.Payload!).Found);
+                    ((SessionQuestion)m.Payload!).Answered(true);
+                    break;
+                case CommandKind.KillSession:
+                    var question = (SessionQuestion)m.Payload!;
+                    question.Answered(KillSession(question.Id));
+                    break;
                 case CommandKind.Stop:
                     _stop = true;
                     break;

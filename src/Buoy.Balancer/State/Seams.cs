@@ -44,6 +44,22 @@ public interface IDataPlane : IDisposable
     /// <summary>Pauses or resumes one proxy's listeners (disable/enable frontend).</summary>
     void SetFrontend(int proxy, bool enabled);
 
+    /// <summary>Sets the limit of connections of a frontend, or with -1 of the process.</summary>
+    void SetMaxConn(int proxy, int maxConn)
+    {
+    }
+
+    /// <summary>Sets how many connections per second the process takes, 0 = any number.</summary>
+    void SetAcceptRate(int perSecond)
+    {
+    }
+
+    /// <summary>Asks all shards for their streams; the answer comes on any thread.</summary>
+    void Sessions(Action<IReadOnlyList<SessionInfo>> answer) => answer([]);
+
+    /// <summary>Ends one stream; the answer, on any thread, is whether it was still there.</summary>
+    void ShutdownSession(long id, Action<bool> answer) => answer(false);
+
     /// <summary>Connections open now, clients' side.</summary>
     int ActiveConnections { get; }
 

@@ -16,7 +16,14 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
 
     /// <summary>What lies outside: asked on every print.</summary>
     public sealed record Situation(
-        int CurrentConnections, int Listeners, bool Stopping, long DroppedLogs, long FailedResolutions, int MaxConn);
+        int CurrentConnections, int Listeners, bool Stopping, long DroppedLogs, long FailedResolutions, int MaxConn)
+    {
+        /// <summary>Connections per second that are taken, 0 = any number.</summary>
+        public int ConnectionRateLimit { get; init; }
+
+        /// <inheritdoc cref="ConnectionRateLimit"/>
+        public int SessionRateLimit { get; init; }
+    }
 
     /// <summary>One figure.</summary>
     public sealed record Item(int Position, string Name, string Tags, string Type, string Value, string Description);
@@ -83,10 +90,10 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
         Number(
             26, "ConnRate", "MRP", _connections.Read(Sum(Counter.ConnectionsTotal), now),
                 "Connections in the last second");
-        Number(27, "ConnRateLimit", "CLP", 0, "Limit of ConnRate, 0 = none");
+        Number(27, "ConnRateLimit", "CLP", at.ConnectionRateLimit, "Limit of ConnRate, 0 = none");
         Number(28, "MaxConnRate", "MMP", _connections.Max, "Highest ConnRate");
         Number(29, "SessRate", "MRP", _sessions.Read(Sum(Counter.SessionsTotal), now), "Sessions in the last second");
-        Number(30, "SessRateLimit", "CLP", 0, "Limit of SessRate, 0 = none");
+        Number(30, "SessRateLimit", "CLP", at.SessionRateLimit, "Limit of SessRate, 0 = none");
         Number(31, "MaxSessRate", "MRP", _sessions.Max, "Highest SessRate");
         Number(32, "SslRate", "MRP", 0, "TLS is not spoken");
         Number(33, "SslRateLimit", "CLP", 0, "TLS is not spoken");

@@ -193,22 +193,14 @@ public sealed class CliTests
     public void MaxConn_WithoutAWayToApplyIt_IsRefused()
     {
         using var d = new Scratch();
-        int applied = 0;
-        using (var rig = new ControlRig(Config(d)).Start())
-        {
-            Assert.Contains("not supported", CliClient.Ask(d["s"], "set maxconn frontend fe 5"));
-        }
-
-        using (
-            var rig =
-                new ControlRig(Config(d), more: o => o with { SetFrontendMaxConn = (p, n) => applied = (10 * p) + n })
-                    .Start())
-        {
-            Assert.Equal("\n", CliClient.Ask(d["s"], "set maxconn frontend fe 5"));
-            Assert.Contains("fe,FRONTEND,,,0,0,5,", CliClient.Ask(d["s"], "show stat"));
-        }
-
-        Assert.Equal(5, applied);
+        using var rig = new ControlRig(Config(d)).Start();
+        Assert.Equal("\n", CliClient.Ask(d["s"], "set maxconn frontend fe 5"));
+        Assert.Contains("fe,FRONTEND,,,0,0,5,", CliClient.Ask(d["s"], "show stat"));
+        Assert.Contains("maxconn 0 5", rig.Data.Take());
+        Assert.Equal("\n", CliClient.Ask(d["s"], "set rate-limit connections global 7"));
+        Assert.Equal("\n", CliClient.Ask(d["s"], "set rate-limit sessions global 9"));
+        Assert.Contains("rate 7", rig.Data.Take());
+        Assert.Contains("\nConnRateLimit: 7\n", CliClient.Ask(d["s"], "show info"));
     }
 
     [Fact]

@@ -127,7 +127,7 @@ internal sealed class HaproxyRig : IDisposable
         _process.BeginErrorReadLine();
         _process.OutputDataReceived += (_, _) => { };
         _process.BeginOutputReadLine();
-        bool up = SpinWait.SpinUntil(() => _process.HasExited || File.Exists(socket), TimeSpan.FromSeconds(15))
+        bool up = SpinWait.SpinUntil(() => _process.HasExited || Listens(socket), TimeSpan.FromSeconds(15))
             && !_process.HasExited;
         if (!up)
         {
@@ -135,6 +135,23 @@ internal sealed class HaproxyRig : IDisposable
         }
 
         Assert.True(up, "haproxy did not start on the test's configuration");
+    }
+
+    /// <summary>The socket's file is there a moment before anybody listens.</summary>
+    private static bool Listens(string path)
+    {
+        using var s = new System.Net.Sockets.Socket(
+            System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream,
+            System.Net.Sockets.ProtocolType.Unspecified);
+        try
+        {
+            s.Connect(new System.Net.Sockets.UnixDomainSocketEndPoint(path));
+            return true;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return false;
+        }
     }
 
     public void Dispose()

@@ -21,6 +21,8 @@ internal sealed class FakeDataPlane : IDataPlane
     public void StopListening() => Note("stop");
     public void SetFrontend(int proxy, bool enabled) => Note($"frontend {proxy} {enabled}");
     public void Ping(Action allAnswered) => allAnswered();
+    public void SetMaxConn(int proxy, int maxConn) => Note($"maxconn {proxy} {maxConn}");
+    public void SetAcceptRate(int perSecond) => Note($"rate {perSecond}");
     public void Dispose() => Note("dispose");
 
     public string[] Take()

@@ -31,6 +31,12 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
     /// <summary><c>set severity-output</c>: none, number, string.</summary>
     public string SeverityOutput { get; set; } = "none";
 
+    /// <summary><c>expert-mode on</c>.</summary>
+    public bool Expert { get; set; }
+
+    /// <summary><c>experimental-mode on</c>.</summary>
+    public bool Experimental { get; set; }
+
     /// <summary>May it fetch the listening sockets? (<c>expose-fd listeners</c>)</summary>
     public bool Exposed { get; init; }
 

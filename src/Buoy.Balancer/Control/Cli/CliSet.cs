@@ -119,18 +119,14 @@ internal static class CliSet
             return CliReply.Error("Integer value expected.");
         }
 
-        if (!int.TryParse(words[4], NumberStyles.None, CultureInfo.InvariantCulture, out int n))
+        int n = Configuration.Units.Atoi(words[4]);
+        if (n < 0)
         {
             return CliReply.Error("Value out of range.");
         }
 
-        if (c.Plane.Options.SetFrontendMaxConn is not { } apply)
-        {
-            return CliReply.Error("Changing a frontend's maxconn at run time is not supported.");
-        }
-
         p.MaxConn = n;
-        apply(p.Config.Index, n);
+        c.Plane.DataPlane?.SetMaxConn(p.Config.Index, n);
         return CliReply.Done;
     }
 
@@ -141,19 +137,14 @@ internal static class CliSet
             return CliReply.Error("Expects an integer value.");
         }
 
-        if (!int.TryParse(words[3], NumberStyles.None, CultureInfo.InvariantCulture, out int n)
-                || n > c.Plane.Options.MaxConn)
+        int n = Configuration.Units.Atoi(words[3]);
+        if (n < 0 || n > c.Plane.Options.MaxConn)
         {
             return CliReply.Error("Value out of range.");
         }
 
-        if (c.Plane.Options.SetGlobalMaxConn is not { } apply)
-        {
-            return CliReply.Error("Changing the process's maxconn at run time is not supported.");
-        }
-
         c.Plane.MaxConn = n == 0 ? c.Plane.Options.MaxConn : n;
-        apply(c.Plane.MaxConn);
+        c.Plane.DataPlane?.SetMaxConn(-1, c.Plane.MaxConn);
         return CliReply.Done;
     }
 
@@ -162,6 +153,11 @@ internal static class CliSet
         if (At(words, 2) != "cli")
         {
             return CliReply.Error("'set timeout' only supports 'cli'.");
+        }
+
+        if (At(words, 3).Length == 0)
+        {
+            return CliReply.Error("Expects an integer value.");
         }
 
         if (Delay(At(words, 3)) is not { } ms)

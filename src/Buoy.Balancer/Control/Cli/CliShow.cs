@@ -41,6 +41,11 @@ internal static class CliShow
 
     public static CliReply Errors(CliContext c, string[] words)
     {
+        if (words.Length > 2 && Find(c, words[2]) is null)
+        {
+            return CliReply.Error("No such proxy.");
+        }
+
         var s = new StringBuilder("Total events captured on [");
         Logging.SessionLine.Date(s, DateTimeOffset.Now, TimeZoneInfo.Local);
         return new CliReply(s.Append("] : 0\n").ToString());
@@ -58,9 +63,9 @@ internal static class CliShow
     public static CliReply Stat(CliContext c, string[] words)
     {
         var rest = words.Skip(2).ToList();
-        if (rest.Count > 1 && rest[0] == "domain")
+        if (rest.Count > 0 && rest[0] == "domain")
         {
-            if (rest[1] != "proxy")
+            if (rest.Count < 2 || rest[1] != "proxy")
             {
                 return CliReply.Error("Invalid statistics domain.");
             }
@@ -214,37 +219,6 @@ internal static class CliShow
                 {
                     s.Append(FormattableString.Invariant($"  {name + ":",-12} {value}\n"));
                 }
-            }
-        }
-
-        return new CliReply(s.ToString());
-    }
-
-    /// <summary>Sessions live on the shards and have no address here: the number of them per proxy.</summary>
-    public static CliReply Sessions(CliContext c, string[] words)
-    {
-        if (words.Length > 2)
-        {
-            return CliReply.Error("Session not found.");
-        }
-
-        var k = c.Plane.State.Counters;
-        var s = new StringBuilder();
-        foreach (var p in c.Plane.Proxies)
-        {
-            if (p.Config.HasFrontend)
-            {
-                s.Append(
-                    CultureInfo.InvariantCulture,
-                        $"fe={p.Config.Name} sessions={k.Sum(k.Frontend(p.Config.Index), Counter.SessionsCurrent)}\n");
-            }
-
-            foreach (var v in p.Servers)
-            {
-                s.Append(
-                    CultureInfo.InvariantCulture,
-                        $"be={p.Config.Name} srv={v.Config.Name} ")
-                    .Append("sessions=").Append(k.Sum(k.Server(v.Config.Index), Counter.SessionsCurrent)).Append('\n');
             }
         }
 
