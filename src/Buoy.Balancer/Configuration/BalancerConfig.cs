@@ -346,6 +346,9 @@ public sealed record ServerConfig
 
     /// <summary>agent-addr, agent-port, agent-inter and agent-send, which count only with agent-check.</summary>
     public AgentConfig AgentSettings { get; init; } = new();
+
+    /// <summary>proxy-v2-options.</summary>
+    internal Engine.ProxyHeaderOptions ProxyOptions { get; init; }
     public string? OnMarkedDown { get; init; }
     public string? OnMarkedUp { get; init; }
     public required SourcePlace Place { get; init; }

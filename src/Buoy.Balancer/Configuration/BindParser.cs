@@ -91,6 +91,8 @@ internal static class BindParser
                 return bind with { TcpFastOpen = true };
             case "defer-accept":
                 return bind with { DeferAccept = true };
+            case "accept-proxy":
+                return bind with { AcceptProxy = true };
         }
 
         string value = context[++i];

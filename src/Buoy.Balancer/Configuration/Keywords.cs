@@ -89,9 +89,10 @@ public static class Keywords
 
     /// <summary>Options of a <c>bind</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(
-        "name interface v4v6 v6only transparent maxconn backlog tfo defer-accept mode user group uid gid",
+        "accept-proxy "
+        + "name interface v4v6 v6only transparent maxconn backlog tfo defer-accept mode user group uid gid",
         "id level expose-fd severity-output nice shards thread process",
-        "accept-proxy accept-netscaler-cip mss namespace proto tcp-ut ssl allow-0rtt alpn ca-file ca-ignore-err ca-sign-file "
+        "accept-netscaler-cip mss namespace proto tcp-ut ssl allow-0rtt alpn ca-file ca-ignore-err ca-sign-file "
         + "ca-sign-pass ca-verify-file ciphers ciphersuites crl-file crt crt-ignore-err crt-list curves ecdhe "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 generate-certificates no-ca-names no-sslv3 "
         + "no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 npn prefer-client-ciphers ssl-max-ver ssl-min-ver "
@@ -99,20 +100,21 @@ public static class Keywords
 
     /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
-        "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
+        "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
+        + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options "
+        + "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
         + "no-check-send-proxy "
         + "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
         + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
         + "slowstart weight",
-        "max-reuse no-check-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-ssl "
+        "max-reuse no-check-ssl no-ssl "
         + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
         + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
         "allow-0rtt alpn ca-file check-alpn check-proto "
         + "check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
-        + "non-stick npn observe on-error proto proxy-v2-options redir resolve-net resolve-opts send-proxy "
-        + "send-proxy-v2 send-proxy-v2-ssl "
-        + "send-proxy-v2-ssl-cn sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut track usesrc verify verifyhost ws");
+        + "non-stick npn observe on-error proto redir resolve-net resolve-opts "
+                + "sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut track usesrc verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>
     internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(

@@ -137,8 +137,18 @@ internal static class ServerParser
                 return server with { Check = o == "check" };
             case "disabled" or "enabled":
                 return server with { Disabled = o == "disabled" };
-            case "no-send-proxy" or "no-send-proxy-v2":
-                return server with { SendProxy = 0 };
+            case "send-proxy":
+                return server with { SendProxy = Math.Max(1, server.SendProxy) };
+            case "send-proxy-v2":
+                return server with { SendProxy = 2 };
+            case "send-proxy-v2-ssl" or "send-proxy-v2-ssl-cn":
+                return server with { SendProxy = 2, ProxyOptions = server.ProxyOptions | Engine.ProxyHeaderOptions.Ssl };
+            case "no-send-proxy-v2-ssl" or "no-send-proxy-v2-ssl-cn":
+                return server with { ProxyOptions = server.ProxyOptions & ~Engine.ProxyHeaderOptions.Ssl };
+            case "no-send-proxy":
+                return server with { SendProxy = server.SendProxy == 1 ? 0 : server.SendProxy };
+            case "no-send-proxy-v2":
+                return server with { SendProxy = server.SendProxy == 2 ? 0 : server.SendProxy };
             default:
                 return WithValue(context, proxy, server, o, context[++i]);
         }
@@ -154,6 +164,11 @@ internal static class ServerParser
                 return weight is >= 0 and <= MaxWeight ? server with { Weight = (int)weight }
                     : throw new ConfigurationException($"weight of server {server.Name} is not within 0 and 256"
                         + $"{(weight < 0 ? $" ({weight})" : "")}..");
+            case "proxy-v2-options":
+                return server with
+                {
+                    ProxyOptions = ProxyOptions(a, server.ProxyOptions), SendProxy = Math.Max(1, server.SendProxy),
+                };
             case "rise" or "fall":
                 int count = a.Length == 0 ? throw new ConfigurationException($"'{o}' expects an integer argument..")
                     : Units.Atoi(a) is > 0 and var n ? n : throw new ConfigurationException($"'{o}' has to be > 0..");
@@ -194,6 +209,22 @@ internal static class ServerParser
             default:
                 return server with { Id = Id(proxy!, a) };
         }
+    }
+
+    private static Engine.ProxyHeaderOptions ProxyOptions(string list, Engine.ProxyHeaderOptions options)
+    {
+        foreach (string o in list.Split(','))
+        {
+            options |= o switch
+            {
+                "crc32c" => Engine.ProxyHeaderOptions.Crc32C, "unique-id" => Engine.ProxyHeaderOptions.UniqueId,
+                "authority" => Engine.ProxyHeaderOptions.Authority,
+                "ssl" or "cert-cn" or "ssl-cipher" or "cert-sig" or "cert-key" => Engine.ProxyHeaderOptions.Ssl,
+                _ => throw new ConfigurationException($"'{o}' : proxy v2 option not implemented."),
+            };
+        }
+
+        return options;
     }
 
     private static int Id(ProxyBuilder proxy, string a)

@@ -60,6 +60,9 @@ internal enum StreamState : byte
     /// <summary>The balancer itself answers; its answer is awaited or being written.</summary>
     Local,
 
+    /// <summary>A PROXY header is awaited; nothing is counted or logged as a request yet.</summary>
+    Handshake,
+
     /// <summary>The last bytes go to the client, then the connection is closed.</summary>
     Closing,
 }
@@ -248,6 +251,9 @@ internal unsafe struct Conn
 
     /// <summary>Accepted, or the request before ended: what comes until <see cref="Begin"/> is idle time.</summary>
     public long IdleFrom;
+
+    /// <summary>Time its PROXY header took, ms.</summary>
+    public int HandshakeMs;
 
     /// <summary>%rt of its session or request.</summary>
     public uint Number;

@@ -188,20 +188,51 @@ internal sealed unsafe partial class Shard<TPoller>
         Enter(c->BindCounters);
         c->FrontendCounters[(int)Counter.ConnectionsTotal]++;
         c->BindCounters[(int)Counter.ConnectionsTotal]++;
-        var proxy = _config.Proxies[c->Frontend];
-        if (proxy.Mode == ProxyMode.Http)
+        if (c->Index < _destinations.Length)
+        {
+            _destinations[c->Index] = default;
+        }
+
+        if (_config.Proxies[c->Frontend].Mode == ProxyMode.Http)
         {
             c->Flags |= ConnFlags.Http;
+        }
+
+        if (_config.Binds[c->Bind].AcceptProxy)
+        {
+            c->State = StreamState.Handshake;
+            Arm(c);
+            return;
+        }
+
+        StartStream(c, null, 0);
+    }
+
+    /// <summary>The connection is the client's own from here on; TCP bytes it sent with its header are given.</summary>
+    private void StartStream(Conn* c, byte* first, int length)
+    {
+        if (c->Has(ConnFlags.Http))
+        {
             c->Mode = InMode.Head;
             c->State = StreamState.Request;
             Arm(c);
+            if (c->Has(ConnFlags.InFresh))
+            {
+                Enqueue(c);
+            }
+
             return;
         }
 
         c->RequestAt = _now;
         c->Flags |= ConnFlags.InTransaction;
         NumberRequest(c);
-        Route(c);
+        if (length > 0)
+        {
+            CountIn(c, length);
+        }
+
+        Route(c, first, length);
     }
 
     private void SetFrontend(int proxy, bool enabled)

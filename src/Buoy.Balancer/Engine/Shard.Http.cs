@@ -285,6 +285,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->State = StreamState.Request;
         c->Mode = InMode.Head;
         c->StateSince = c->IdleFrom = c->Begin = _now;
+        c->HandshakeMs = 0;
         c->Backend = c->Server = c->Avoid = -1;
         c->Retries = 0;
         c->QueuePosition = 0;

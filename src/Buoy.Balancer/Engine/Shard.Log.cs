@@ -87,7 +87,7 @@ internal sealed unsafe partial class Shard<TPoller>
         var log = new SessionLog
         {
             Frontend = c->Frontend, Bind = c->Bind, Backend = c->Backend, Server = c->Server,
-            Client = Sockets.Read(&c->Address), Local = Sockets.Local(c->Fd), Termination = c->Has(ConnFlags.Http) ? "----" : "--",
+            Client = Sockets.Read(&c->Address), Local = Destination(c), Termination = c->Has(ConnFlags.Http) ? "----" : "--",
             Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now), RequestNumber = c->Number,
             IdleMs = (int)(c->Begin - c->IdleFrom), BindId = _config.Binds[c->Bind].Id,
             Request = c->Has(ConnFlags.Http) && c->Index < _requestLines.Length ? _requestLines[c->Index] : null,
@@ -112,7 +112,8 @@ internal sealed unsafe partial class Shard<TPoller>
         (scope.Frontend, scope.Backend, scope.Bind, scope.Server) = (c->Frontend, c->Backend, c->Bind, c->Server);
         scope.CurrentProxy = c->Frontend;
         scope.Source = scope.ConnectionSource = c->Address;
-        scope.Destination = scope.ConnectionDestination = default;
+        scope.Destination = c->Index < _destinations.Length ? _destinations[c->Index] : default;
+        scope.ConnectionDestination = default;
         scope.ClientFd = c->Fd;
         scope.Http = c->Has(ConnFlags.Http);
         scope.RequestNumber = c->Number;

@@ -27,6 +27,9 @@ internal sealed unsafe partial class Shard<TPoller>
             case StreamState.Request:
                 ReadRequest(c);
                 break;
+            case StreamState.Handshake:
+                ReadProxyHeader(c);
+                break;
             case StreamState.Queued:
             case StreamState.Connecting:
             case StreamState.RetryWait:

@@ -259,6 +259,15 @@ internal sealed unsafe partial class Shard<TPoller>
             return null;
         }
 
+        while (!Serves(s, c))
+        {
+            s = s->ListNext;
+            if (s == null)
+            {
+                return null;
+            }
+        }
+
         bool first = !c->Has(ConnFlags.NotFirst);
         if (first && (reuse == HttpReuse.Safe || (reuse == HttpReuse.Aggressive && !s->Has(ConnFlags.Reused))))
         {

@@ -279,6 +279,11 @@ internal sealed unsafe partial class Shard<TPoller>
         c->State = StreamState.Joined;
         c->StateSince = c->ConnectAt = c->LastActivity = s->LastActivity = _now;
         NoteServerEnds(c, s);
+        if (!SendProxyHeader(c, s))
+        {
+            return;
+        }
+
         if (c->HoldLength > 0)
         {
             bool sent = SendTo(s, c->Hold, c->HoldLength);

@@ -37,6 +37,8 @@ internal sealed unsafe partial class Shard<TPoller>
                 return c->Has(ConnFlags.NotFirst) && c->InLength == 0
                     ? After(c->StateSince, client.HttpKeepAlive ?? client.HttpRequest ?? client.Client)
                     : After(c->StateSince, client.HttpRequest ?? client.Client);
+            case StreamState.Handshake:
+                return After(c->StateSince, client.Client);
             case StreamState.Queued:
                 return After(c->StateSince, backend.Queue ?? backend.Connect);
             case StreamState.Connecting:
@@ -109,6 +111,9 @@ internal sealed unsafe partial class Shard<TPoller>
         {
             case StreamState.Request:
                 RequestTimedOut(c);
+                break;
+            case StreamState.Handshake:
+                HandshakeFailed(c, ConnectionError.ProxyAbort);
                 break;
             case StreamState.Queued:
                 Fail(c, 503, 's', 'Q');
