@@ -129,6 +129,10 @@ public sealed record ProxyConfig
     /// <summary>Redispatch after that many retries: -1 = at the last one (option redispatch), 0 = never.</summary>
     public int Redispatch { get; init; }
     public BalanceConfig Balance { get; init; } = new("roundrobin", null);
+    public CookieConfig? Cookie { get; init; }
+
+    /// <summary>option persist: a cookie's server is tried even when it is down.</summary>
+    public bool Persist { get; init; }
     public HashTypeConfig HashType { get; init; } = new(false, HashFunction.Sdbm, false);
 
     /// <summary>hash-balance-factor in per cent of the average load, 0 = none.</summary>

@@ -59,33 +59,30 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "tcp-check http-check external-check "
-        + "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag "
-        + "bind server default-server mode id description disabled enabled default_backend balance log option timeout "
-        + "maxconn backlog retries errorfile stats http-reuse hash-type hash-balance-factor",
+        "tcp-check http-check external-check log-format log-format-sd error-log-format unique-id-format "
+        + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
+        + "default_backend balance log option timeout maxconn backlog retries errorfile stats http-reuse hash-type "
+        + "hash-balance-factor cookie",
         "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
         + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
-        "acl appsession block capture clitimeout compression contimeout cookie declare dispatch email-alert "
-        + "errorfiles errorloc errorloc302 errorloc303 filter force-persist grace "
-        + "http-after-response http-error http-request http-response http-send-name-header "
-        + "ignore-persist monitor monitor-net monitor-uri persist rate-limit redirect "
-        + "retry-on server-state-file-name server-template source srvtimeout stick stick-table tcp-request "
-        + "tcp-response transparent use_backend use-fcgi-app use-server");
+        "acl appsession block capture clitimeout compression contimeout declare dispatch email-alert errorfiles "
+        + "errorloc errorloc302 errorloc303 filter force-persist grace http-after-response http-error http-request "
+        + "http-response http-send-name-header ignore-persist monitor monitor-net monitor-uri persist rate-limit "
+        + "redirect retry-on server-state-file-name server-template source srvtimeout stick stick-table "
+        + "tcp-request tcp-response transparent use_backend use-fcgi-app use-server dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check "
-        + "httpslog log-separate-errors "
-        + "abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap log-health-checks "
-        + "splice-auto splice-request splice-response redispatch httplog tcplog httpchk tcp-check forwardfor "
-        + "http-keep-alive http-server-close httpclose",
+        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check httpslog "
+        + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
+        + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
+        + "tcp-check forwardfor http-keep-alive http-server-close httpclose persist",
         "contstats http-no-delay independent-streams prefer-last-server socket-stats tcp-smart-accept "
         + "tcp-smart-connect idle-close-on-response",
         "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade "
         + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request http-ignore-probes "
-        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header "
-        + "nolinger originalto persist spop-check "
-        + "transparent");
+        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header nolinger "
+        + "originalto spop-check transparent");
 
     /// <summary>Options of a <c>bind</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(

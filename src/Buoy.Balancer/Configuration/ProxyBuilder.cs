@@ -13,6 +13,7 @@ internal sealed class ProxySettings
     public BalanceConfig? Balance { get; set; }
     public HashTypeConfig HashType { get; set; } = new(false, HashFunction.Sdbm, false);
     public int BalanceFactor { get; set; }
+    public CookieConfig? Cookie { get; set; }
     public List<LogTargetConfig> Logs { get; set; } = [];
     public LogFormatKind LogFormat { get; set; }
     public SourcePlace LogFormatPlace { get; set; }
@@ -87,7 +88,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
-            BalanceFactor = s.BalanceFactor, Logs = s.Logs, LogFormat = s.LogFormat,
+            BalanceFactor = s.BalanceFactor, Cookie = s.Cookie, Persist = s.Switch("persist"), Logs = s.Logs, LogFormat = s.LogFormat,
             Formats = Formats, LogTag = s.LogTag, UniqueIdHeader = s.UniqueIdHeader,
             LogSeparateErrors = s.Switch("log-separate-errors"),
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),

@@ -109,6 +109,9 @@ internal sealed class ProxyParser(
             case "hash-type" when !Misplaced(k, frontend: false):
                 BalanceParser.HashType(context, settings);
                 break;
+            case "cookie" when !Misplaced(k, frontend: false):
+                CookieParser.Parse(context, settings);
+                break;
             case "hash-balance-factor":
                 BalanceParser.BalanceFactor(context, settings);
                 break;

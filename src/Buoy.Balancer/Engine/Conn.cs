@@ -154,6 +154,9 @@ internal enum ConnFlags : uint
 
     /// <summary>Client: its request was read to the end, nothing more is expected of it.</summary>
     Complete = 0x10000000,
+
+    /// <summary>Client: the request was POST.</summary>
+    PostRequest = 0x20000000,
 }
 
 /// <summary>
@@ -233,6 +236,17 @@ internal unsafe struct Conn
     /// <summary>Client: is there a key for the choice of a server, and its hash (balance uri, hdr …).</summary>
     public bool HasKey;
     public uint KeyHash;
+
+    /// <summary>Client: the server that persistence wants, -1 = none; it is not asked for again after a failure.</summary>
+    public int Persist;
+
+    /// <summary>Client: the log's letters for the persistence cookie (manual 8.5), 0 = not applicable.</summary>
+    public byte RequestCookie;
+    public byte ResponseCookie;
+
+    /// <summary>Client: dates in the persistence cookie, seconds since 1970, 0 = none.</summary>
+    public long CookieFirst;
+    public long CookieLast;
 
     /// <summary>Queued for this server only, -1 = for any of the backend.</summary>
     public int WaitsFor;

@@ -39,6 +39,7 @@ internal sealed unsafe class ConnSlab : IDisposable
         c->Backend = -1;
         c->Server = -1;
         c->Avoid = -1;
+        c->Persist = -1;
         Used++;
         return c;
     }

@@ -100,6 +100,9 @@ internal sealed unsafe partial class Shard<TPoller>
         }
     }
 
+    private static string CookieLetters(Conn* c) => c->RequestCookie == 0
+        ? "--" : $"{(char)c->RequestCookie}{(char)c->ResponseCookie}";
+
     private void Log(Conn* c, int queue, int connect, int response, int total)
     {
         bool http = c->Has(ConnFlags.Http);
@@ -144,7 +147,7 @@ internal sealed unsafe partial class Shard<TPoller>
             // What was never a request counts nothing, as in the original, where it ends below the stream.
             BytesFromClient = http && c->RequestAt == 0 ? 0 : c->BytesIn,
             BytesToClient = http && c->RequestAt == 0 ? 0 : c->BytesOut,
-            Termination = http ? end + "--" : end,
+            Termination = http ? end + CookieLetters(c) : end,
             ActiveConnections = _plane.ActiveConnections,
             FrontendConnections = (int)counters.Sum(counters.Frontend(c->Frontend), Counter.SessionsCurrent),
             BackendConnections = c->Backend < 0

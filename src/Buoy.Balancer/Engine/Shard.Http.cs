@@ -148,6 +148,7 @@ internal sealed unsafe partial class Shard<TPoller>
         SetFlag(c, ConnFlags.Http10, http10);
         SetFlag(c, ConnFlags.CloseAfter, close);
         SetFlag(c, ConnFlags.HeadRequest, method.SequenceEqual("HEAD"u8));
+        SetFlag(c, ConnFlags.PostRequest, method.SequenceEqual("POST"u8));
         SetFlag(c, ConnFlags.ConnectRequest, method.SequenceEqual("CONNECT"u8));
         SetFlag(c, ConnFlags.UpgradeRequest, _head.HasUpgrade && _head.UpgradeToken && !http10);
         c->Flags &= ~(ConnFlags.Answered | ConnFlags.Complete);
@@ -169,6 +170,7 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         TakeKey(c, proxy.DefaultBackend ?? c->Frontend, have);
+        TakeCookie(c, proxy.DefaultBackend ?? c->Frontend);
 
         // Rewritten first: what is behind the body is saved from where it stands.
         int written = WriteRequestHead(c, proxy);
@@ -286,7 +288,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->Mode = InMode.Head;
         c->StateSince = c->IdleFrom = c->Begin = _now;
         c->HandshakeMs = 0;
-        c->Backend = c->Server = c->Avoid = -1;
+        c->Backend = c->Server = c->Avoid = c->Persist = -1;
         c->Retries = 0;
         c->QueuePosition = 0;
         c->Status = 0;

@@ -199,7 +199,17 @@ internal sealed unsafe partial class Shard<TPoller>
         var w = new HeadWriter(_headOut);
         w.Raw(_scratch, _head.Target + _head.TargetLength);
         w.Raw("\r\n"u8);
-        w.Fields(_head, _scratch);
+        if (_cookies[c->Backend] is null)
+        {
+            w.Fields(_head, _scratch);
+        }
+        else
+        {
+            TakeSetCookie(c);
+            w.Fields(_head, _scratch, _setCookies);
+            InsertCookie(ref w, c);
+        }
+
         if (tunnel)
         {
             w.End();

@@ -50,13 +50,13 @@ internal sealed unsafe partial class Shard<TPoller>
     private void Dispatch(Conn* c, byte* payload, int length)
     {
         var picker = _pickers[c->Backend]!;
-        if (!picker.Any)
+        if (!picker.Any && c->Persist < 0)
         {
             Fail(c, 503, 'S', 'C');
             return;
         }
 
-        int server = picker.Pick(_plane, Key(c));
+        int server = ChooseServer(c);
         if (server >= 0)
         {
             Assign(c, server, payload, length);
@@ -148,7 +148,7 @@ internal sealed unsafe partial class Shard<TPoller>
             // Who waits for one full server does not hold up those behind that wait for others.
             for (var c = (Conn*)_queueHead[backend]; c != null; c = c->ListNext)
             {
-                int server = _pickers[backend]!.Pick(_plane, Key(c));
+                int server = ChooseServer(c);
                 if (server >= 0)
                 {
                     LeaveQueue(c);

@@ -63,7 +63,21 @@ internal sealed class Twin : IDisposable
     public string Same(Func<Side, string> scene)
     {
         string theirs = scene(Haproxy);
-        Assert.Equal(theirs, scene(Ours));
+        string ours = scene(Ours);
+        if (theirs != ours)
+        {
+            var a = theirs.Split('\n');
+            var b = ours.Split('\n');
+            int at = 0;
+            while (at < a.Length && at < b.Length && a[at] == b[at])
+            {
+                at++;
+            }
+
+            string Around(string[] lines) => string.Join("\n  ", lines.Skip(Math.Max(0, at - 6)).Take(14));
+            Assert.Fail($"line {at + 1} differs; the original:\n  {Around(a)}\nours:\n  {Around(b)}");
+        }
+
         return theirs;
     }
 

@@ -15,7 +15,7 @@ internal unsafe ref struct HeadWriter(byte* into)
         _at += length;
     }
 
-    public void Raw(ReadOnlySpan<byte> bytes)
+    public void Raw(scoped ReadOnlySpan<byte> bytes)
     {
         bytes.CopyTo(new Span<byte>(_at, bytes.Length));
         _at += bytes.Length;
@@ -24,7 +24,7 @@ internal unsafe ref struct HeadWriter(byte* into)
     /// <summary>
     /// All fields but those that the proxy decides on; of Connection the tokens other than close and keep-alive remain.
     /// </summary>
-    public void Fields(HttpHead head, byte* data)
+    public void Fields(HttpHead head, byte* data, List<(int Field, int From, int Length, byte[] With)>? edits = null)
     {
         var fields = head.Fields;
         for (int i = 0; i < head.Count; i++)
@@ -44,10 +44,31 @@ internal unsafe ref struct HeadWriter(byte* into)
             Raw(data + f.Name, f.NameLength);
             *(ushort*)_at = ':' | (' ' << 8);
             _at += 2;
-            Raw(data + f.Value, f.ValueLength);
+            if (edits is null || !Edited(edits, i, data, f))
+            {
+                Raw(data + f.Value, f.ValueLength);
+            }
+
             *(ushort*)_at = '\r' | ('\n' << 8);
             _at += 2;
         }
+    }
+
+    private bool Edited(
+        List<(int Field, int From, int Length, byte[] With)> edits, int field, byte* data, in HeaderField f)
+    {
+        foreach (var (edited, from, length, with) in edits)
+        {
+            if (edited == field)
+            {
+                Raw(data + f.Value, from);
+                Raw(with);
+                Raw(data + f.Value + from + length, f.ValueLength - from - length);
+                return true;
+            }
+        }
+
+        return false;
     }
 
     public void End() => Raw("\r\n"u8);
