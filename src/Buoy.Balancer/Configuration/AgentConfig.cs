@@ -17,3 +17,27 @@ public sealed record AgentConfig
     /// <summary>agent-send.</summary>
     public byte[] Send { get; init; } = [];
 }
+
+/// <summary>observe: which errors of the traffic count.</summary>
+public enum ObserveMode
+{
+    None,
+    Layer4,
+    Layer7,
+}
+
+/// <summary>on-error: what is done when too many errors were observed.</summary>
+public enum ErrorAction
+{
+    /// <summary>A failed check; the default.</summary>
+    FailCheck,
+
+    /// <summary>Only the next check comes sooner.</summary>
+    FastInter,
+
+    /// <summary>One more failed check takes the server down.</summary>
+    SuddenDeath,
+
+    /// <summary>Down at once.</summary>
+    MarkDown,
+}

@@ -353,6 +353,14 @@ public sealed record ServerConfig
 
     /// <summary>proxy-v2-options.</summary>
     internal Engine.ProxyHeaderOptions ProxyOptions { get; init; }
+    public ObserveMode Observe { get; init; }
+
+    /// <summary>error-limit; null = 10.</summary>
+    public int? ErrorLimit { get; init; }
+    public ErrorAction OnError { get; init; }
+
+    /// <summary>track, as written: <c>[backend/]server</c>; null = none.</summary>
+    public string? Track { get; init; }
     public string? OnMarkedDown { get; init; }
     public string? OnMarkedUp { get; init; }
     public required SourcePlace Place { get; init; }

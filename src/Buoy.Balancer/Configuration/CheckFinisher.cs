@@ -36,6 +36,63 @@ internal static class CheckFinisher
         }
     }
 
+    /// <summary>Does every <c>track</c> lead to a server that is checked?</summary>
+    public static void Tracking(ParseContext context, List<ProxyBuilder> proxies)
+    {
+        var tied = new HashSet<string>();
+        foreach (var proxy in proxies)
+        {
+            foreach (var server in proxy.Servers.Where(s => s.Track is not null))
+            {
+                if (Problem(proxies, proxy, server, tied) is { } problem)
+                {
+                    context.Add(Severity.Alert,
+                        $"config : [{server.Place}] : 'server {proxy.Name}/{server.Name}' : {problem}");
+                }
+            }
+        }
+    }
+
+    /// <summary>As the original, links are made one after the other: the last of a circle is to blame.</summary>
+    private static string? Problem(
+        List<ProxyBuilder> proxies, ProxyBuilder proxy, ServerConfig server, HashSet<string> tied)
+    {
+        string own = $"{proxy.Name}/{server.Name}";
+        string? first = null;
+        tied.Add(own);
+        while (server.Track is { } track && tied.Contains($"{proxy.Name}/{server.Name}"))
+        {
+            int slash = track.IndexOf('/');
+            if (slash >= 0)
+            {
+                string name = track[..slash];
+                if (proxies.Find(p => p.HasBackend && p.Name == name) is not { } other)
+                {
+                    return $"unable to find required proxy '{name}' for tracking.";
+                }
+
+                proxy = other;
+            }
+
+            string wanted = track[(slash + 1)..];
+            if (proxy.Servers.Find(s => s.Name == wanted) is not { } next)
+            {
+                return $"unable to find required server '{wanted}' for tracking.";
+            }
+
+            first ??= $"{proxy.Name}/{wanted}";
+            if ($"{proxy.Name}/{wanted}" == own)
+            {
+                return $"unable to track {first} as it belongs to a tracking chain looping back to {own}.";
+            }
+
+            server = next;
+        }
+
+        return server.Check || server.Agent is not null || server.Track is not null ? null
+            : $"unable to use {proxy.Name}/{server.Name} for tracking as it does not have any check nor agent enabled.";
+    }
+
     private static void External(ParseContext context, ProxyBuilder proxy, GlobalConfig global)
     {
         string head = $"config : Proxy '{proxy.Name}' : ";

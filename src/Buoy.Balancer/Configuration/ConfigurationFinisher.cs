@@ -19,6 +19,7 @@ internal sealed class ConfigurationFinisher(
             CheckFinisher.Check(context, proxy, global);
         }
 
+        CheckFinisher.Tracking(context, proxies);
         if (context.Alerts > 0)
         {
             return null;

@@ -59,7 +59,8 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "tcp-check http-check external-check log-format log-format-sd error-log-format unique-id-format "
+        "tcp-check http-check external-check "
+        + "log-format log-format-sd error-log-format unique-id-format "
         + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
         + "default_backend balance log option timeout maxconn backlog retries errorfile stats http-reuse hash-type "
         + "hash-balance-factor cookie",
@@ -73,7 +74,8 @@ public static class Keywords
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check httpslog "
+        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check "
+        + "httpslog "
         + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
         + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
         + "tcp-check forwardfor http-keep-alive http-server-close httpclose persist",
@@ -97,10 +99,10 @@ public static class Keywords
 
     /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
-        "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
+        "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
+        + "no-check-send-proxy track observe error-limit on-error "
+        + "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
         + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options "
-        + "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
-        + "no-check-send-proxy "
         + "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
         + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
         + "slowstart weight",
@@ -108,10 +110,10 @@ public static class Keywords
         + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
         + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
         "allow-0rtt alpn ca-file check-alpn check-proto "
-        + "check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt error-limit "
+        + "check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt "
         + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
-        + "non-stick npn observe on-error proto redir resolve-net resolve-opts "
-                + "sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut track usesrc verify verifyhost ws");
+        + "non-stick npn proto redir resolve-net resolve-opts "
+                + "sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut usesrc verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>
     internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(

@@ -9,8 +9,10 @@ internal static class ServerCheckParser
 {
     /// <summary>The server with the option at <paramref name="i"/> applied; null = not one of these options.</summary>
     /// <param name="delay">Reads a delay in ms.</param>
+    /// <param name="mode">The proxy's, null in defaults.</param>
+    /// <param name="proxy">Its name.</param>
     public static ServerConfig? Option(
-        ParseContext context, ServerConfig server, string o, Func<string, int> delay, ref int i)
+        ParseContext context, ServerConfig server, string o, Func<string, int> delay, ProxyMode? mode, string proxy, ref int i)
     {
         switch (o)
         {
@@ -23,14 +25,61 @@ internal static class ServerCheckParser
             case "agent-addr" or "agent-port" or "agent-inter" or "agent-send":
                 string a = context[++i];
                 return With(server, Setting(server.AgentSettings, o, a, delay));
+            case "observe":
+                return server with { Observe = Observe(context, server, context[++i], mode, proxy) };
+            case "error-limit":
+                string limit = context[++i].Length > 0 ? context[i]
+                    : throw new ConfigurationException("'error-limit' expects an integer argument..");
+                return server with
+                {
+                    ErrorLimit = Units.Atoi(limit) is > 0 and var n ? n
+                        : throw new ConfigurationException("error-limit has to be > 0.."),
+                };
+            case "on-error":
+                return server with
+                {
+                    OnError = context[++i] switch
+                    {
+                        "fastinter" => ErrorAction.FastInter, "fail-check" => ErrorAction.FailCheck,
+                        "sudden-death" => ErrorAction.SuddenDeath, "mark-down" => ErrorAction.MarkDown,
+                        _ => throw new ConfigurationException("'on-error' expects one of 'fastinter', 'fail-check', "
+                            + $"'sudden-death' or 'mark-down' but got '{context[i]}'."),
+                    },
+                };
+            case "track":
+                return context[++i].Length > 0 ? server with { Track = context[i] }
+                    : throw new ConfigurationException("'track' expects [<proxy>/]<server> as argument..");
             default:
                 return null;
         }
     }
 
     /// <summary>What is wrong with the whole of a server line; null = nothing.</summary>
-    public static string? Problem(ServerConfig server) => server.Agent is { Port: 0 }
+    public static string? Problem(ServerConfig server) => server is { Check: true, Track: not null }
+        ? "unable to enable checks and tracking at the same time!" : server.Agent is { Port: 0 }
         ? $"server {server.Name} does not have agent port. Agent check has been disabled." : null;
+
+    private static ObserveMode Observe(ParseContext context, ServerConfig server, string a, ProxyMode? mode, string proxy)
+    {
+        switch (a)
+        {
+            case "none":
+                return ObserveMode.None;
+            case "layer4":
+                return ObserveMode.Layer4;
+            case "layer7" when mode == ProxyMode.Tcp:
+                // The original says this loudly, and starts.
+                string name = server.Name.Length > 0 ? $"'server {proxy}/{server.Name}' : " : "";
+                context.Diagnostics.Add(new Diagnostic(Severity.Alert,
+                    $"config : [{context.Place}] : {name}'layer7' can only be used in http proxies.."));
+                return ObserveMode.None;
+            case "layer7":
+                return ObserveMode.Layer7;
+            default:
+                throw new ConfigurationException(a.Length == 0 ? "'observe' expects <mode> as argument.."
+                    : $"'observe' expects one of 'none', 'layer4', 'layer7' but got '{a}'.");
+        }
+    }
 
     private static ServerConfig With(ServerConfig server, AgentConfig agent) =>
         server with { AgentSettings = agent, Agent = server.Agent is null ? null : agent };

@@ -124,7 +124,8 @@ internal static class ServerParser
             throw new ConfigurationException("'id' option is not accepted in default-server sections");
         }
 
-        if (ServerCheckParser.Option(context, server, o, a => Delay(context, server, o, a), ref i) is { } changed)
+        if (ServerCheckParser.Option(context, server, o, a => Delay(context, server, o, a),
+            proxy?.Settings.Mode, proxy?.Name ?? "", ref i) is { } changed)
         {
             return changed;
         }

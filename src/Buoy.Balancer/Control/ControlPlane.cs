@@ -64,6 +64,11 @@ public sealed class ControlPlane : IDisposable
             _proxies[s.Proxy].Servers.Add(r);
         }
 
+        foreach (var s in _servers.Where(s => s.Config.Track is not null))
+        {
+            Track(s, s.Config.Track!);
+        }
+
         _operations = new ServerOperations(
             state, _servers, Report, i => _dataPlane?.ShutdownSessions(i), () => _changed = true);
         _checker = new HealthChecker(_loop, state.Config, (s, report, duration) =>
@@ -79,6 +84,16 @@ public sealed class ControlPlane : IDisposable
             Connections = s => state.Counters.Sum(state.Counters.Server(s.Config.Index), Counter.SessionsCurrent),
         };
         _operations.LeftMaintenance = s => _checker.CheckNow(s);
+        _operations.CheckSoon = s => _checker.CheckWithin(s, s.Config.FastInter ?? s.Config.Inter);
+        if (state.Observer is { } observer)
+        {
+            observer.Reached = (server, last) => _loop.Post(() =>
+            {
+                _operations.OnErrors(_servers[server], last, EventLoop.Now);
+                Flush();
+            });
+        }
+
         _resolvers = new ResolverService(_loop, OnResolved);
         foreach (var r in state.Config.Resolvers)
         {
@@ -234,6 +249,15 @@ public sealed class ControlPlane : IDisposable
     {
         ConnectionRateLimit = ConnectionRateLimit, SessionRateLimit = SessionRateLimit,
     };
+
+    /// <summary>Ties a server to the one it tracks, which the configuration is known to have.</summary>
+    private void Track(ServerRuntime s, string track)
+    {
+        int slash = track.IndexOf('/');
+        var backend = slash < 0 ? s.Backend : _proxies.First(p => p.Config.HasBackend && p.Config.Name == track[..slash]);
+        s.Tracked = backend.Servers.First(o => o.Config.Name == track[(slash + 1)..]);
+        s.Tracked.Trackers.Add(s);
+    }
 
     /// <summary>A server joins the resolution of its name.</summary>
     internal bool Resolve(ServerRuntime s, string name)

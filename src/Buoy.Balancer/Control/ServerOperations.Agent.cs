@@ -63,6 +63,33 @@ public sealed partial class ServerOperations
         Apply(s, effect, reason, now, stopping);
     }
 
+    /// <summary>Errors of the traffic reached a server's limit (configuration manual 5.2 <c>observe</c>).</summary>
+    public void OnErrors(ServerRuntime s, string last, long now)
+    {
+        if (s.Health.InMaintenance || !s.CheckEnabled || s.Health.State == OperationalState.Stopped)
+        {
+            return;
+        }
+
+        s.Observed++;
+        if (s.Config.OnError != Configuration.ErrorAction.FastInter)
+        {
+            if (s.Config.OnError != Configuration.ErrorAction.FailCheck)
+            {
+                s.Health.Weaken(last: s.Config.OnError == Configuration.ErrorAction.MarkDown);
+            }
+
+            int limit = s.Config.ErrorLimit ?? TrafficObserver.DefaultLimit;
+            OnCheck(s, CheckStatus.Analyzed, 0,
+                FormattableString.Invariant($"Detected {limit} consecutive errors, last one was: {last}"), -1, now);
+        }
+
+        CheckSoon?.Invoke(s);
+    }
+
+    /// <summary>Called when a server's next check should not wait for the whole interval.</summary>
+    public Action<ServerRuntime>? CheckSoon { get; set; }
+
     /// <summary><c>set server … agent up|down</c>.</summary>
     public void ForceAgent(ServerRuntime s, bool up, long now)
     {

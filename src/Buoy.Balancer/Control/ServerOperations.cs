@@ -32,6 +32,11 @@ public sealed partial class ServerOperations(
             }
 
             s.Health.Begin(now, admin);
+        }
+
+        foreach (var s in servers)
+        {
+            BeginTracking(s, now);
             Publish(s, now, quiet: true);
         }
 
@@ -101,6 +106,7 @@ public sealed partial class ServerOperations(
         bool stopping = IsStopping(s);
         s.Health.ClearAdmin(AdminFlags.ForcedDrain, now);
         EnterMaintenance(s, AdminFlags.ForcedMaintenance, "", stopping, now);
+        StopDrainOfTrackers(s, now, log: false);
     }
 
     /// <summary>Drain by an operator; ends maintenance.</summary>
@@ -110,6 +116,7 @@ public sealed partial class ServerOperations(
         s.Health.SetAdmin(AdminFlags.ForcedDrain, now);
         var effect = s.Health.ClearAdmin(AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance, now);
         Publish(s, now);
+        LeaveMaintenanceOfTrackers(s, now);
         if (effect == HealthEffect.WentUp)
         {
             Log(s, Notice, $"{Server(s)} is UP/DRAIN (leaving forced maintenance).");
@@ -121,6 +128,7 @@ public sealed partial class ServerOperations(
         }
 
         Backend(s, now);
+        DrainTrackers(s, now);
     }
 
     /// <summary>Back to work, by an operator.</summary>
@@ -138,6 +146,8 @@ public sealed partial class ServerOperations(
             Log(s, Notice, $"{Server(s)} is {up} (leaving forced drain).");
             Backend(s, now);
         }
+
+        StopDrainOfTrackers(s, now, log: !left);
     }
 
     /// <summary>Its name has no address any more.</summary>
@@ -239,6 +249,7 @@ public sealed partial class ServerOperations(
         }
 
         Backend(s, now);
+        MaintainTrackers(s, now);
     }
 
     private bool LeaveMaintenance(ServerRuntime s, AdminFlags flags, string why, long now)
@@ -250,10 +261,12 @@ public sealed partial class ServerOperations(
             return false;
         }
 
+        FollowAgain(s, now);
         Publish(s, now);
         string name = s.Fqdn is { } f && why == "resolves again" ? $" ('{f}')" : "";
-        Log(s, Notice, $"{Server(s)}{name} is UP/{(s.Health.Draining ? "DRAIN" : "READY")} ({why}).");
+        Log(s, Notice, $"{Server(s)}{name} is {Up(s)}/{(s.Health.Draining ? "DRAIN" : "READY")} ({why}).");
         Backend(s, now);
+        LeaveMaintenanceOfTrackers(s, now);
         LeftMaintenance?.Invoke(s);
         return true;
     }
@@ -299,6 +312,7 @@ public sealed partial class ServerOperations(
         }
 
         Backend(s, now);
+        Lead(s, effect, now);
     }
 
     /// <summary>It took no new sessions anyway: that it goes down is no alert then.</summary>
@@ -317,7 +331,7 @@ public sealed partial class ServerOperations(
             text += $", info: \"{s.CheckInfo}\"";
         }
 
-        return text + FormattableString.Invariant($", check duration: {s.CheckDuration}ms");
+        return s.CheckDuration < 0 ? text : text + FormattableString.Invariant($", check duration: {s.CheckDuration}ms");
     }
 
     private static string Progress(ServerRuntime s) => s.Health.State == OperationalState.Stopped

@@ -21,6 +21,15 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     /// <summary>Its agent; null = none.</summary>
     public AgentState? Agent { get; } = config.Agent is { } agent ? new AgentState(agent) : null;
 
+    /// <summary>The server whose state it takes (<c>track</c>); null = its own.</summary>
+    public ServerRuntime? Tracked { get; set; }
+
+    /// <summary>The servers that track this one.</summary>
+    public List<ServerRuntime> Trackers { get; } = [];
+
+    /// <summary>The end of the chain of tracking: itself where it tracks none.</summary>
+    public ServerRuntime Root => Tracked?.Root ?? this;
+
     /// <summary>Where it is; null = unknown.</summary>
     public IPAddress? Address { get; set; } = address;
 
@@ -65,6 +74,9 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
 
     /// <summary>How long the last check took, ms.</summary>
     public long CheckDuration { get; set; }
+
+    /// <summary>Times that the traffic's errors reached the limit (hanafail).</summary>
+    public long Observed { get; set; }
 
     /// <summary>Largest number of sessions seen.</summary>
     public long SessionsMax { get; set; }

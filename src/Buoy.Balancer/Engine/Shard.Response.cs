@@ -73,6 +73,7 @@ internal sealed unsafe partial class Shard<TPoller>
                 case ParseResult.Incomplete:
                 case ParseResult.Bad:
                 default:
+                    _plane.State.Observer?.NoAnswer(c->Server, "Invalid http response (headers)");
                     c->BackendCounters[(int)Counter.ResponseErrors]++;
                     c->ServerCounters[(int)Counter.ResponseErrors]++;
                     Fail(c, 502, 'P', 'H');
@@ -118,6 +119,7 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
+        _plane.State.Observer?.NoAnswer(c->Server, "Close from server (http)");
         c->BackendCounters[(int)Counter.ResponseErrors]++;
         c->ServerCounters[(int)Counter.ResponseErrors]++;
         Fail(c, 502, 'S', 'H');
@@ -126,6 +128,7 @@ internal sealed unsafe partial class Shard<TPoller>
     private void HandleResponse(Conn* c, Conn* s, int have)
     {
         int status = _head.Status;
+        _plane.State.Observer?.Answered(c->Server, status);
         int headLength = _head.Length;
         c->Status = (short)status;
         c->ResponseAt = _now;

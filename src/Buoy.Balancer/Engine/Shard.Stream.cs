@@ -274,6 +274,7 @@ internal sealed unsafe partial class Shard<TPoller>
     private void Connected(Conn* s)
     {
         var c = s->Peer;
+        _plane.State.Observer?.Connected(c->Server);
         s->Flags |= ConnFlags.Connected | ConnFlags.WriteReady;
         s->Mode = c->Has(ConnFlags.Http) ? InMode.Head : InMode.Raw;
         c->State = StreamState.Joined;
@@ -321,6 +322,7 @@ internal sealed unsafe partial class Shard<TPoller>
             CloseConn(s);
         }
 
+        _plane.State.Observer?.ConnectFailed(c->Server, timedOut);
         var proxy = _config.Proxies[c->Backend];
         c->Retries++;
         if (c->Retries > proxy.Retries)

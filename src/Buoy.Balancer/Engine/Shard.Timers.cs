@@ -157,6 +157,7 @@ internal sealed unsafe partial class Shard<TPoller>
         }
         else if (server)
         {
+            _plane.State.Observer?.NoAnswer(c->Server, "Read timeout (http)");
             c->BackendCounters[(int)Counter.ResponseErrors]++;
             c->ServerCounters[(int)Counter.ResponseErrors]++;
             Fail(c, 504, 's', c->Mode == InMode.Body ? 'D' : 'H');

@@ -26,11 +26,17 @@ public enum AdminFlags
     /// <summary>Put into maintenance on the runtime API.</summary>
     ForcedMaintenance = 0x01,
 
+    /// <summary>The tracked server is in maintenance.</summary>
+    InheritedMaintenance = 0x02,
+
     /// <summary>Maintenance by the keyword <c>disabled</c>.</summary>
     ConfiguredMaintenance = 0x04,
 
     /// <summary>Put into drain on the runtime API.</summary>
     ForcedDrain = 0x08,
+
+    /// <summary>The tracked server drains.</summary>
+    InheritedDrain = 0x10,
 
     /// <summary>Its name has no address.</summary>
     ResolutionMaintenance = 0x20,
@@ -39,7 +45,7 @@ public enum AdminFlags
     NameSet = 0x40,
 
     /// <summary>Every kind of maintenance.</summary>
-    AnyMaintenance = ForcedMaintenance | ConfiguredMaintenance | ResolutionMaintenance,
+    AnyMaintenance = ForcedMaintenance | InheritedMaintenance | ConfiguredMaintenance | ResolutionMaintenance,
 }
 
 /// <summary>What a step changed, for the host to publish and to log.</summary>
@@ -118,7 +124,7 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
     public bool InMaintenance => (Admin & AdminFlags.AnyMaintenance) != 0;
 
     /// <summary>Told to drain.</summary>
-    public bool Draining => (Admin & AdminFlags.ForcedDrain) != 0;
+    public bool Draining => (Admin & (AdminFlags.ForcedDrain | AdminFlags.InheritedDrain)) != 0;
 
     /// <summary>Connections may go there.</summary>
     public bool Usable => State != OperationalState.Stopped && !InMaintenance;
@@ -207,6 +213,9 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
         return State is OperationalState.Stopped or OperationalState.Stopping && AgentAgrees ? EnterUp(now) : HealthEffect.None;
     }
 
+    /// <summary>The next failed check is the last but one (<c>on-error sudden-death</c>), or the last (<c>mark-down</c>).</summary>
+    public void Weaken(bool last) => Health = Math.Min(Health, last ? Rise : Rise + 1);
+
     /// <summary>The agent answered. Only "up" and "down" (passed, failed with <paramref name="down"/>) count: that it
     /// cannot be reached says nothing of the server.</summary>
     public HealthEffect OnAgent(bool up, bool down, long now)
@@ -254,6 +263,19 @@ public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasChec
         return State == state ? HealthEffect.None
             : state == OperationalState.Running ? EnterUp(now)
             : Enter(state, now);
+    }
+
+    /// <summary>The tracked server went this way (<c>track</c>): so does this one.</summary>
+    public HealthEffect Follow(OperationalState state, long now)
+    {
+        if (InMaintenance)
+        {
+            return HealthEffect.None;
+        }
+
+        bool up = state is OperationalState.Running or OperationalState.Starting;
+        bool isUp = State is OperationalState.Running or OperationalState.Starting;
+        return up ? isUp ? HealthEffect.None : EnterUp(now) : State == state ? HealthEffect.None : Enter(state, now);
     }
 
     /// <summary>Time passes: ends slowstart.</summary>

@@ -4,7 +4,11 @@ using Buoy.Balancer.Configuration;
 namespace Buoy.Balancer.State;
 
 /// <summary>What the parts of a running balancer share. Immutable but for the tables it points to.</summary>
-public sealed record BalancerState(BalancerConfig Config, Counters Counters, ServerTable Servers, int Shards);
+public sealed record BalancerState(BalancerConfig Config, Counters Counters, ServerTable Servers, int Shards)
+{
+    /// <summary>Counts the errors of the traffic; null where no server observes.</summary>
+    public TrafficObserver? Observer { get; } = TrafficObserver.For(Config);
+}
 
 /// <summary>A listening socket on its way between processes.</summary>
 /// <param name="Interface">The interface it is bound to, empty = any.</param>

@@ -147,7 +147,12 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
         r.Set("act", s.Config.Backup ? 0 : 1);
         r.Set("bck", s.Config.Backup ? 1 : 0);
         r.Set("lastchg", (now - h.LastChange) / 1000);
-        if (s.Config.Check)
+        if (s.Tracked is { } tracked)
+        {
+            r["tracked"] = tracked.FullName;
+        }
+
+        if (s.CheckEnabled)
         {
             r.Set("chkfail", h.FailedChecks);
             r.Set("chkdown", h.Downs);
@@ -162,7 +167,7 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
         r.Set("lbtot", c.Sum(e, Counter.Selected));
         r.Set("rate", s.Rate.Read(c.Sum(e, Counter.SessionsTotal), now));
         r.Set("rate_max", s.Rate.Max);
-        if (s.Config.Check && !h.InMaintenance)
+        if (s.CheckEnabled && !h.InMaintenance)
         {
             Check(r, s);
         }
@@ -211,13 +216,18 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
             r.Set("check_code", (uint)s.CheckCode);
         }
 
-        if (s.CheckStatus != CheckStatus.Initializing)
+        if (s.CheckStatus != CheckStatus.Initializing && s.CheckDuration >= 0)
         {
             r.Set("check_duration", s.CheckDuration);
         }
 
         r["check_desc"] = s.CheckStatus.Description();
         r["last_chk"] = s.CheckInfo;
+        if (s.Config.Observe != ObserveMode.None)
+        {
+            r.Set("hanafail", s.Observed);
+        }
+
         r.Set("check_rise", h.Rise);
         r.Set("check_fall", h.Fall);
         r.Set("check_health", h.Health);
@@ -305,29 +315,35 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
         return Math.Max(1, (sum + 9) / 10);
     }
 
-    /// <summary>The column <c>status</c> of a server.</summary>
+    /// <summary>The column <c>status</c> of a server. One that tracks another shows that one's counters.</summary>
     public static string Status(ServerRuntime s)
     {
         var h = s.Health;
         if (h.InMaintenance)
         {
-            return (h.Admin & AdminFlags.ResolutionMaintenance) != 0 && (h.Admin & AdminFlags.ForcedMaintenance) == 0
-                ? "MAINT (resolution)" : "MAINT";
+            const AdminFlags Own = AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance;
+            return (h.Admin & Own) != 0 ? "MAINT"
+                : (h.Admin & AdminFlags.InheritedMaintenance) != 0 ? $"MAINT (via {s.Tracked?.FullName})" : "MAINT (resolution)";
         }
 
-        bool agent = s.Agent is { Enabled: true };
+        var root = s.Root;
+        var counters = root.Health;
+        bool agent = root.Agent is { Enabled: true };
         if (h.State == OperationalState.Stopped)
         {
-            return agent && h.AgentHealth == 0 ? "DOWN (agent)" : !s.Config.Check || h.Health == 0 ? "DOWN" : FormattableString.Invariant($"DOWN {h.Health}/{h.Rise}");
+            return agent && counters.AgentHealth == 0 ? "DOWN (agent)" : !root.CheckEnabled || counters.Health == 0 ? "DOWN"
+                : FormattableString.Invariant($"DOWN {counters.Health}/{counters.Rise}");
         }
 
-        string name = h.Draining ? agent && !s.CheckEnabled ? "DRAIN (agent)" : "DRAIN" : h.State == OperationalState.Stopping ? "NOLB" : "UP";
-        if (!s.Config.Check)
+        string name = h.Draining ? agent && !root.CheckEnabled ? "DRAIN (agent)" : "DRAIN"
+            : h.State == OperationalState.Stopping ? "NOLB" : "UP";
+        if (!root.CheckEnabled)
         {
             return name == "UP" ? "no check" : name;
         }
 
-        return h.Health >= h.Full ? name : FormattableString.Invariant($"{name} {h.Health - h.Rise + 1}/{h.Fall}");
+        return counters.Health >= counters.Full ? name
+            : FormattableString.Invariant($"{name} {counters.Health - counters.Rise + 1}/{counters.Fall}");
     }
 
     /// <summary>address:port, as HAProxy prints it.</summary>

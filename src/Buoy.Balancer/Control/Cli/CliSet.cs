@@ -309,6 +309,11 @@ internal static class CliSet
 
     private static CliReply ForceHealth(CliContext c, ServerRuntime s, string value, long now)
     {
+        if (s.Tracked is not null)
+        {
+            return CliReply.Error("cannot change health on a tracking server.");
+        }
+
         OperationalState? wanted = value switch
         {
             "up" => OperationalState.Running,
