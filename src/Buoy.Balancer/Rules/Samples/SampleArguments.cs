@@ -95,6 +95,9 @@ internal sealed class SampleContext
 
     public SourcePlace Place { get; init; }
 
+    /// <summary>Maps and lists of patterns of this configuration.</summary>
+    public Patterns.PatternStore Patterns { get; init; } = new();
+
     /// <summary>What is still to be looked up; the loader does it at the end.</summary>
     public List<PendingArgument> Pending { get; init; } = [];
 }

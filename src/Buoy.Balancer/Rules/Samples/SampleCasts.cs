@@ -21,6 +21,7 @@ internal static unsafe class SampleCasts
     {
         (SampleType.Any, _) or (_, SampleType.Any) => true,
         (_, SampleType.Str) => true,
+        (SampleType.Address, SampleType.Bin) => false,
         (_, SampleType.Bin) => true,
         (SampleType.Bin, _) => false,
         (SampleType.Method, _) => false,
@@ -106,13 +107,16 @@ internal static unsafe class SampleCasts
             return 0;
         }
 
+        if (V4(text, into))
+        {
+            return 4;
+        }
+
         Span<char> chars = stackalloc char[LongestAddress];
-        int dots = 0;
         int colons = 0;
         for (int i = 0; i < text.Length; i++)
         {
             chars[i] = (char)text[i];
-            dots += text[i] == '.' ? 1 : 0;
             colons += text[i] == ':' ? 1 : 0;
             if (text[i] is (byte)'%' or (byte)'[' or (byte)']' or (byte)'/')
             {
@@ -122,12 +126,13 @@ internal static unsafe class SampleCasts
 
         if (colons == 0)
         {
-            return dots == 3 && V4(text, into) ? 4 : 0;
+            return 0;
         }
 
         return IPAddress.TryParse(chars[..text.Length], out var ip) && ip.TryWriteBytes(into, out int n) ? n : 0;
     }
 
+    /// <summary>Four numbers; what follows the last one counts only where it is one more dot.</summary>
     private static bool V4(ReadOnlySpan<byte> text, Span<byte> into)
     {
         int part = 0;
@@ -148,6 +153,12 @@ internal static unsafe class SampleCasts
 
             if (text[i] is < (byte)'0' or > (byte)'9')
             {
+                if (part == 3 && value >= 0)
+                {
+                    into[part] = (byte)value;
+                    return true;
+                }
+
                 return false;
             }
 
@@ -175,8 +186,9 @@ internal static unsafe class SampleCasts
                 s.Type = SampleType.Sint;
                 return true;
             case SampleType.Str:
+                bool any = s.Length > 0;
                 s.SetInteger(Number(s.Bytes));
-                return true;
+                return any;
             case SampleType.Ipv4:
                 s.SetInteger(BinaryPrimitives.ReadUInt32BigEndian(s.AddressSpan));
                 return true;

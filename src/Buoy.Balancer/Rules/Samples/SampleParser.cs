@@ -169,6 +169,7 @@ internal static class SampleParser
             at += open ? 2 : 0;
             if (signature.Required > 0 && !Missing(signature, list, out error))
             {
+                position = list.Count + 1;
                 return null;
             }
 
@@ -213,7 +214,7 @@ internal static class SampleParser
             at++;
         }
 
-        position = Math.Max(1, list.Count);
+        position = at >= word.Length ? list.Count + 1 : Math.Max(1, list.Count);
         if (at >= word.Length)
         {
             error = "expected ')'";
@@ -234,6 +235,18 @@ internal static class SampleParser
 
     private static bool Missing(ArgumentSignature signature, List<SampleArgument> list, out string error)
     {
+        // Text may be empty: without any, the first one is.
+        if (list.Count == 0 && (signature.Types[0] is ArgumentType.Text or ArgumentType.Regex))
+        {
+            list.Add(new SampleArgument(signature.Types[0], ""));
+        }
+
+        error = "";
+        if (list.Count >= signature.Required)
+        {
+            return true;
+        }
+
         var type = signature.Types[list.Count];
         error = list.Count == 0
             ? $"expected type '{ArgumentSignature.Name(type)}' at position 1, but got nothing"
@@ -260,7 +273,7 @@ internal static class SampleParser
 
     private static bool IsReference(ArgumentType type) =>
         type is ArgumentType.Backend or ArgumentType.Frontend or ArgumentType.Server or ArgumentType.UserList
-            or ArgumentType.Table or ArgumentType.Regex;
+            or ArgumentType.Table;
 
     /// <summary>One argument's text up to a comma or the closing parenthesis (manual 2.2: quotes and escapes).</summary>
     private static bool Text(string word, ref int at, out string text, out string error)
@@ -287,8 +300,10 @@ internal static class SampleParser
             }
             else if (c == '\\' && quote != '\'' && at + 1 < word.Length)
             {
-                char next = word[++at];
-                s.Append(next switch { 'n' => '\n', 'r' => '\r', 't' => '\t', _ => next });
+                char next = word[at + 1];
+                bool known = next is 'n' or 'r' or 't' or '\\' or '"' or '\'' or ' ' or '#';
+                s.Append(!known ? c : next switch { 'n' => '\n', 'r' => '\r', 't' => '\t', _ => next });
+                at += known ? 1 : 0;
             }
             else
             {

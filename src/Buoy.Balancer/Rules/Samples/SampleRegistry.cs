@@ -48,7 +48,9 @@ internal static class SampleRegistry
         [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries()]);
 
     private static readonly Dictionary<string, ConverterEntry> Converters = BuildConverters(
-        [.. BasicConverters.Entries()]);
+        [.. BasicConverters.Entries(), .. MapConverters.Entries(), .. NumberConverters.Entries(), .. HashConverters.Entries(),
+            .. EncodingConverters.Entries(), .. TextConverters.Entries(), .. VariableConverters.Entries(),
+            .. TimeConverters.Entries(), .. JsonConverters.Entries()]);
 
     public static IReadOnlyCollection<FetchEntry> AllFetches => Fetches.Values;
 
