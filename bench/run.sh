@@ -3,6 +3,7 @@
 # Uses the benchmark named by BUOY_BENCH, or bench-lb.sh of the folder "shared" beside the repository. Options are passed on.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+if [ "${1:-}" = ring-crash ]; then shift; exec bash "$root/bench/ring-crash.sh" "$@"; fi
 bench="${BUOY_BENCH:-$(dirname "$root")/shared/bench-lb.sh}"
 [ -r "$bench" ] || { echo "buoy bench: no bench-lb.sh beside the repository; name one with BUOY_BENCH" >&2; exit 1; }
 command -v haproxy >/dev/null 2>&1 || { echo "buoy bench: haproxy, which is compared with, is not installed" >&2; exit 1; }

@@ -142,6 +142,9 @@ internal sealed class EngineLab : IDisposable
         return node;
     }
 
+    /// <summary>Where a node listens on link 0.</summary>
+    public UdpEndpoint Endpoint(uint id) => new(UdpAddress.Parse(Address((int)id))!.Value, (ushort)_port);
+
     /// <summary>Stops a node as a crash does: without a word.</summary>
     public void Crash(Node node)
     {
