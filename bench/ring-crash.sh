@@ -57,8 +57,7 @@ mark() { [ "$1" = buoy ] && echo 'ring [0-9a-f.]*:' || echo 'Completed service s
 whole() { # whole STACK NODES: every log's newest membership has all nodes
   for ((i = 1; i <= $2; i++)); do
     if [ "$1" = buoy ]; then grep 'ring [0-9a-f.]*:' "$work/log.$i" 2>/dev/null | tail -1 | grep -q "$(seq -f n%g -s ' ' "$2")" || return 1
-    else grep -o 'QUORUM\] Members\[[0-9]*\]' "$work/log.$i" 2>/dev/null | tail -1 | grep -q "\[$2\]" || return 1
-      grep -q 'Completed service synchronization' <(tail -1 "$work/log.$i") || return 1; fi
+    else grep -o 'QUORUM\] Members\[[0-9]*\]' "$work/log.$i" 2>/dev/null | tail -1 | grep -q "\[$2\]" || return 1; fi
   done
 }
 after() { # after STACK NODE LINES: the first mark among later lines, its stamp

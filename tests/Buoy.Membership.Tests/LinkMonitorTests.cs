@@ -142,6 +142,19 @@ public sealed class LinkMonitorTests
         Assert.Equal("0", Route());
     }
 
+    [Fact]
+    public void Timers_LateByThemselves_AccuseNobody()
+    {
+        Configure(LinkMode.Passive, (1, 1));
+        Run(150);
+        _now += 5000;
+        _monitor.OnTimers(_now);
+        Assert.True(_monitor.IsUp(0, Peer));
+        _dead.Add(0);
+        Run(350);
+        Assert.False(_monitor.IsUp(0, Peer));
+    }
+
     [Theory]
     [InlineData(9000)]
     [InlineData(1500)]

@@ -7,10 +7,16 @@ namespace Buoy.Simulation;
 internal static class Program
 {
     private const int Chunk = 500;
-    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]   (--brief: as the tests run them)";
+    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]   (--brief: as the tests run them)\n"
+        + "       sim --cases [--rewrite]";
 
     public static int Main(string[] args)
     {
+        if (args is ["sim", "--cases", .. var words] && words is [] or ["--rewrite"])
+        {
+            return Cases(words.Length > 0);
+        }
+
         if (args is ["sim", .. var rest])
         {
             return Simulate(rest);
@@ -20,6 +26,28 @@ internal static class Program
             ? Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args).GetAwaiter().GetResult()
             : Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(
                 args, SelfRegisteredExtensions.AddSelfRegisteredExtensions).GetAwaiter().GetResult();
+    }
+
+    /// <summary>All scenario files; 0 = each gave its trace.</summary>
+    private static int Cases(bool rewrite)
+    {
+        int failed = 0;
+        foreach (string path in Directory.GetFiles(CaseTests.Folder, "*.case").Order(StringComparer.Ordinal))
+        {
+            var file = new CaseFile(File.ReadAllText(path));
+            string trace = file.Run();
+            bool same = trace == file.Expected;
+            bool sound = !trace.Contains("VIOLATION", StringComparison.Ordinal);
+            if (rewrite && sound && !same)
+            {
+                File.WriteAllText(path, file.With(trace));
+            }
+
+            failed += sound && (same || rewrite) ? 0 : 1;
+            Console.WriteLine($"{(sound ? same ? "same     " : rewrite ? "rewritten" : "DIFFERS  " : "VIOLATION")} {Path.GetFileName(path)}");
+        }
+
+        return failed == 0 ? 0 : 1;
     }
 
     /// <summary>0: every invariant held; 1: a violation, printed with its seed; 2: a wrong command line.</summary>

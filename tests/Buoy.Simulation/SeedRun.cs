@@ -110,7 +110,7 @@ internal static class SeedRun
         }
     }
 
-    private static string Describe(LogEntry entry) => entry switch
+    public static string Describe(LogEntry entry) => entry switch
     {
         Started => "starts",
         Ended => "ends",

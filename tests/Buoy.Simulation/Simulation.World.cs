@@ -111,17 +111,21 @@ internal sealed partial class Simulation
         }
     }
 
-    /// <summary>Breaks a link of all nodes.</summary>
-    public void BreakLink(int link)
+    /// <summary>Breaks a link of all nodes, or of one.</summary>
+    public void BreakLink(int link, uint? only = null)
     {
+        Tell($"link {link} {(only is null ? "" : $"of node {only} ")}breaks");
         foreach (uint node in _byId.Keys)
         {
-            foreach (uint other in _byId.Keys)
+            foreach (uint other in _byId.Keys.Where(o => only is null || node == only || o == only))
             {
                 _linkCut.Add((node, other, link));
             }
         }
     }
+
+    /// <summary>A world that is not drawn but told.</summary>
+    public void Stage(QuorumSettings? quorum, int links, LinkMode mode) => (Quorum, LinkCount, LinkMode) = (quorum, links, mode);
 
     // ── The attacker ─────────────────────────────────────────────────────────────────────────────────────────────
 

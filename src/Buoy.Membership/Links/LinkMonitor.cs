@@ -174,6 +174,12 @@ public sealed class LinkMonitor
     /// <summary>Deadlines that are due.</summary>
     public void OnTimers(long now)
     {
+        // Own lateness: who did not ask in time accuses nobody of not having answered.
+        if (_links.Values.Any(l => l.Here && now - l.NextPing > l.Parameters.PingInterval / 2))
+        {
+            OnLate(now);
+        }
+
         foreach (var (number, link) in _links)
         {
             if (!link.Here || link.NextPing > now)
@@ -208,7 +214,7 @@ public sealed class LinkMonitor
         }
     }
 
-    /// <summary>This host was late by so much: its own silence is no peer's fault.</summary>
+    /// <summary>This host was late: its own silence is no peer's fault. Every link that is up gets its time anew.</summary>
     public void OnLate(long now)
     {
         foreach (var path in _paths.Values)

@@ -39,7 +39,7 @@ public sealed partial class TotemCore
 
     /// <summary>Things remembered by message, node or ring; the limits bound it whatever arrives.</summary>
     public int Retained => _old.Count + (ReferenceEquals(_ring, _old) ? 0 : _ring.Count) + _peers.Count + _myLast.Count
-        + _latestJoin.Count + _mergeHistory.Count + _mergeWanted.Count + _joinedAt.Count + _missCount.Count
+        + _latestJoin.Count + _mergeHistory.Count + _mergeWanted.Count + _answeredAt.Count + _joinedAt.Count + _missCount.Count
         + _digestWarned.Count + _myProcSet.Count + _myFailSet.Count + _retransQueue.Count + _counters.Count;
 
     /// <summary>Nodes that were only told of and did not come leave nothing behind.</summary>
@@ -54,6 +54,7 @@ public sealed partial class TotemCore
         foreach (uint id in _mergeHistory.Keys.Where(id => !_peers.ContainsKey(id)).ToList())
         {
             _mergeHistory.Remove(id);
+            _answeredAt.Remove(id);
         }
 
         foreach (uint id in _joinedAt.Keys.Where(id => !_myMemb.Contains(id)).ToList())
@@ -125,6 +126,7 @@ public sealed partial class TotemCore
         peer.LastNumber = peer.EchoedNumber = 0;
         peer.ConfirmedAt = long.MinValue / 2;
         _mergeHistory.Remove(from);
+        _answeredAt.Remove(from);
         _myLast.Remove(from);
         _latestJoin.Remove(from);
         _consensus.Remove(from);

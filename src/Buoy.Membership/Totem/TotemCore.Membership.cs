@@ -20,6 +20,7 @@ public sealed partial class TotemCore
     private long? _tokenOverdueSince;
     private readonly Dictionary<uint, (int Fruitless, long NotBefore)> _mergeHistory = [];
     private readonly HashSet<uint> _mergeWanted = [];
+    private readonly Dictionary<uint, long> _answeredAt = [];
     private readonly Dictionary<uint, long> _joinedAt = [];
 
     private NodeSet Proposal => _myProcSet.Except(_myFailSet);
@@ -165,11 +166,9 @@ public sealed partial class TotemCore
                     return;
                 }
 
-                // A call is answered even while foreign traffic of its sender is left alone: two nodes that both pause
-                // would else call each other in turn for ever. The caller's own pauses bound how often that is.
-                if (!member)
+                if (!member && !MayAnswer(now, q))
                 {
-                    _mergeWanted.Add(q);
+                    return;
                 }
 
                 Merge(join);
@@ -311,6 +310,24 @@ public sealed partial class TotemCore
             return false;
         }
 
+        _mergeWanted.Add(from);
+        return true;
+    }
+
+    /// <summary>
+    /// A call is answered now and then even while its sender's foreign traffic is left alone: two nodes that both pause
+    /// would else call each other in turn for ever.
+    /// </summary>
+    private bool MayAnswer(long now, uint from)
+    {
+        bool paused = _mergeHistory.TryGetValue(from, out var history) && now < history.NotBefore;
+        if (paused && now - _answeredAt.GetValueOrDefault(from, long.MinValue / 2) < TotemLimits.MergeBackoff)
+        {
+            Count("drop.merge-pause");
+            return false;
+        }
+
+        _answeredAt[from] = now;
         _mergeWanted.Add(from);
         return true;
     }
