@@ -98,6 +98,9 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     /// <summary>Connections per second that the process may take, 0 = any number.</summary>
     public int AcceptRate;
 
+    /// <summary>Until then (ms) no shard says again that descriptors are exhausted: they all see it at once.</summary>
+    public long ExhaustedQuietUntil;
+
     private long _rateSecond;
     private int _rateCount;
 

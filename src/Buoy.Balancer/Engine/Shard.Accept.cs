@@ -15,7 +15,6 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>One line about exhausted descriptors in that time, ms.</summary>
     private const int ExhaustedQuiet = 10_000;
 
-    private long _exhaustedQuietUntil;
     private bool _draining;
 
     private void Accept(Conn* l)
@@ -105,12 +104,13 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void LogExhausted(int proxy, int errno)
     {
-        if (_now < _exhaustedQuietUntil)
+        long until = Volatile.Read(ref _plane.ExhaustedQuietUntil);
+        if (_now < until
+            || Interlocked.CompareExchange(ref _plane.ExhaustedQuietUntil, _now + ExhaustedQuiet, until) != until)
         {
             return;
         }
 
-        _exhaustedQuietUntil = _now + ExhaustedQuiet;
         string what = errno switch
         {
             EMFILE => "process FD limit",
