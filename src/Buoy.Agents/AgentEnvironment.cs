@@ -12,6 +12,9 @@ internal static class AgentEnvironment
     private static readonly string[] OfTheDaemon =
         ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
 
+    /// <summary>Where the tools that agents call find this daemon.</summary>
+    private const string ForTools = "BUOY_RUN";
+
     private const string SystemPath = "/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>The daemon's own environment without what belongs to agents or to the daemon alone.</summary>
@@ -22,7 +25,7 @@ internal static class AgentEnvironment
         {
             string name = (string)e.Key;
             if (!name.StartsWith("OCF_", StringComparison.Ordinal) && !name.StartsWith("HA_", StringComparison.Ordinal)
-                && !name.StartsWith("BUOY_", StringComparison.Ordinal) && !OfTheDaemon.Contains(name))
+                && (!name.StartsWith("BUOY_", StringComparison.Ordinal) || name == ForTools) && !OfTheDaemon.Contains(name))
             {
                 result[name] = (string?)e.Value ?? "";
             }
@@ -38,6 +41,11 @@ internal static class AgentEnvironment
         var env = new Dictionary<string, string>(inherited);
         env["PATH"] = env.TryGetValue("PATH", out string? path) && path.Length > 0 ? $"{path}:{SystemPath}"
             : SystemPath;
+        if (options.ToolFolder is { } tools)
+        {
+            env["PATH"] = $"{tools}:{env["PATH"]}";
+        }
+
         env["OCF_ROOT"] = options.OcfRoot;
         env["OCF_RA_VERSION_MAJOR"] = "1";
         env["OCF_RA_VERSION_MINOR"] = "1";
@@ -61,7 +69,7 @@ internal static class AgentEnvironment
         }
 
         env.Remove("OCF_RESKEY_OCF_CHECK_LEVEL");
-        env["HA_SBIN_DIR"] = "/usr/sbin";
+        env["HA_SBIN_DIR"] = options.ToolFolder ?? "/usr/sbin";
         env["HA_RSCTMP"] = options.AgentStateDirectory;
         env["HA_VARRUN"] = "/var/run/";
         env["HA_LOGFACILITY"] = "daemon";

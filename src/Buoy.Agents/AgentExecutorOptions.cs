@@ -28,6 +28,12 @@ public sealed record AgentExecutorOptions
     /// <summary>HA_RSCTMP: where script agents keep their state.</summary>
     public string AgentStateDirectory { get; init; } = "/run/resource-agents";
 
+    /// <summary>
+    /// Folder with crm_attribute, crm_resource … of this cluster: first in the agents' PATH and their HA_SBIN_DIR. Null: whatever
+    /// /usr/sbin has.
+    /// </summary>
+    public string? ToolFolder { get; init; }
+
     /// <summary>HA_DEBUGLOG; null: agents write no debug log.</summary>
     public string? DebugLog { get; init; }
 

@@ -20,11 +20,6 @@ public static class UnsupportedFeatures
             found.Add($"bundle '{Id(bundle)}': bundles are not supported yet");
         }
 
-        foreach (XElement clone in configuration.Descendants("master"))
-        {
-            found.Add($"master '{Id(clone)}': promotable clones are not supported yet");
-        }
-
         foreach (XElement primitive in configuration.Descendants("primitive"))
         {
             if ((string?)primitive.Attribute("class") == "ocf" && (string?)primitive.Attribute("provider") == "pacemaker"
@@ -66,8 +61,6 @@ public static class UnsupportedFeatures
         {
             "remote-node" when meta => "guest nodes (remote-node) are not supported yet",
             "container" when meta => "resources inside a container are not supported yet",
-            "promotable" when meta && on => "promotable clones (promotable) are not supported yet",
-            "allow-migrate" when meta && on => "live migration (allow-migrate) is not supported yet",
             "requires" or "provides" when meta && value == "unfencing" => "unfencing is not supported yet",
             "placement-strategy" when property && value != "default" =>
                 $"placement-strategy {value} is not supported yet; only default is",

@@ -170,12 +170,16 @@ internal sealed class Fencing(Cluster cluster, ActionFactory actions)
                 orders.Relate(fence, action, OrderKinds.Sequence);
             }
             else if (leaf.Requires == Requirement.Quorum && action.Task == "start"
-                && leaf.Scores.Contains(node) && !leaf.KnownOn.Contains(node))
+                && leaf.Scores.Contains(node) && !IsKnown(leaf, node))
             {
                 orders.Relate(fence, action, OrderKinds.Sequence | OrderKinds.Gate);
             }
         }
     }
+
+    /// <summary>Of an anonymous clone one instance tells for all.</summary>
+    private static bool IsKnown(Resource leaf, Node node) => leaf.KnownOn.Contains(node)
+        || (leaf.IsInClone && !leaf.IsLeafOfUnique && leaf.Top.KnownOn.Contains(node));
 
     private static void OrderStops(Node node, Resource leaf, PlannedAction fence, OrderBook orders)
     {

@@ -113,7 +113,7 @@ internal sealed class Notifications(Cluster cluster, ActionFactory actions, Orde
         }
 
         bool starting = Required(leaf, "start"), stopping = Required(leaf, "stop");
-        if (!events.ConfirmedPost.Optional && !(events.Task == "stop" && starting))
+        if (!events.ConfirmedPost.Optional && !(events.Task is "stop" or "demote" && starting))
         {
             foreach (PlannedAction recurring in leaf.Actions.Where(a => a.IntervalMs > 0 && a.Task != "cancel").ToArray())
             {

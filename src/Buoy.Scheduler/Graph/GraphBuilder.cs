@@ -122,6 +122,12 @@ internal sealed class GraphBuilder(Cluster cluster, Notifications notifications)
     {
         PlannedAction first = relation.First, then = relation.Then;
         Node? node = then.Task == "migrate_to" ? then.Resource?.Assigned : then.Node;
+        if (relation.Has(OrderKinds.Anti) && !relation.Has(OrderKinds.Load) && (first.Node is null || node is null))
+        {
+            // The event of a collection stands for all its nodes.
+            return !first.Optional;
+        }
+
         return !first.Optional && first.Node is not null && first.Node == node;
     }
 

@@ -87,8 +87,8 @@ internal sealed class CloneAssigner(
         }
 
         Node? nodeA = a.CurrentNode, nodeB = b.CurrentNode;
-        bool allowedA = nodeA is not null && a.Scores[nodeA] is >= 0, allowedB = nodeB is not null && b.Scores[nodeB] is >= 0;
-        if (nodeA is not null && nodeB is not null && allowedA != allowedB)
+        bool allowedA = nodeA is null || a.Scores[nodeA] is >= 0, allowedB = nodeB is null || b.Scores[nodeB] is >= 0;
+        if (allowedA != allowedB)
         {
             return allowedA ? -1 : 1;
         }

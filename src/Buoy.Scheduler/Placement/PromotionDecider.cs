@@ -22,13 +22,7 @@ internal sealed class PromotionDecider(
                     continue;
                 }
 
-                Resource target = instance.Leafs().First();
-                target.Scores[node] = Score.Add(target.Scores[node] ?? 0, promotion);
-                if (target != instance)
-                {
-                    instance.Scores[node] = Score.Add(score, promotion);
-                }
-
+                instance.Scores[node] = Score.Add(score, promotion);
                 instance.Priority = Math.Max(instance.Priority, promotion);
             }
         }

@@ -31,6 +31,19 @@ internal sealed class AttributeTools(ShellServices services)
     public int CrmStandby(string[] args, TextReader input, TextWriter output, TextWriter error) =>
         Attribute("crm_standby", args, "standby", output, error);
 
+    /// <summary>crm_master(8): crm_attribute --promotion of the resource that OCF_RESOURCE_INSTANCE names.</summary>
+    public int CrmMaster(string[] args, TextReader input, TextWriter output, TextWriter error)
+    {
+        if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable("OCF_RESOURCE_INSTANCE")))
+        {
+            return ToolFrame.Bad(
+                "crm_master", "This program can only be invoked from within an OCF resource agent "
+                + "(OCF_RESOURCE_INSTANCE is not set); elsewhere use crm_attribute --promotion=RESOURCE", error);
+        }
+
+        return Attribute("crm_master", [.. args, "--promotion"], null, output, error);
+    }
+
     private int Attribute(string tool, string[] args, string? fixedName, TextWriter output, TextWriter error)
     {
         string? promotion = null;

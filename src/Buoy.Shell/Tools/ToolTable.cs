@@ -16,6 +16,7 @@ public static class ToolTable
             ["crm_node"] = new NodeTools(services).CrmNode,
             ["crmadmin"] = new NodeTools(services).CrmAdmin,
             ["crm_attribute"] = attributes.CrmAttribute,
+            ["crm_master"] = attributes.CrmMaster,
             ["attrd_updater"] = attributes.AttrdUpdater,
             ["crm_standby"] = attributes.CrmStandby,
             ["crm_failcount"] = attributes.CrmFailCount,

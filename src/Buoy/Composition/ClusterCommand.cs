@@ -90,6 +90,7 @@ internal static class ClusterCommand
                 }),
                 loop => new AgentExecutor(loop, new AgentExecutorOptions
                 {
+                    ToolFolder = ToolLinks.Lay(logger),
                     BalancerCommand = ["/proc/self/exe", "balancer"],
                     BalancerPidFile = "/run/haproxy.pid",
                     Log = line => RingLog.Agent(

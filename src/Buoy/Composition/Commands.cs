@@ -44,7 +44,7 @@ internal static class Commands
     }
 
     /// <summary>Names of programs that it acts as, for the links of <c>buoy install</c>.</summary>
-    private static IReadOnlyList<string> Names { get; } = ["haproxy", .. Tools().Keys.Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Names { get; } = ["haproxy", .. Tools().Keys.Order(StringComparer.Ordinal)];
 
     private static int RunNamed(string name, string[] args, string[] prefix)
     {
