@@ -47,7 +47,7 @@ public sealed class OriginalTests
         }
     }
 
-    private static void NothingToDo(string simulate, LabCluster c, string when)
+    internal static void NothingToDo(string simulate, LabCluster c, string when)
     {
         string file = Path.GetTempFileName();
         try
