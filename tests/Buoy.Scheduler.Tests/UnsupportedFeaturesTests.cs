@@ -15,7 +15,7 @@ public sealed class UnsupportedFeaturesTests
         ["bug-1572-1"] = "a restart shows another of its two reasons",
         ["clone-requires-quorum-recovery"] = "the revised status lacks a line of stopped instances",
         ["order_constraint_stops_promoted"] = "an old history on another node is not cleaned up",
-        ["promoted-partially-demoted-group"] = "the same actions, printed in another order",
+        ["remote-orphaned"] = "a remote node that only the status knows, its configuration is gone, is not cleaned up",
         ["failcount"] = "one recurring monitor of a running instance is started once more",
     };
 
