@@ -130,6 +130,19 @@ public sealed record ProxyConfig
     public int Redispatch { get; init; }
     public BalanceConfig Balance { get; init; } = new("roundrobin", null);
     public CookieConfig? Cookie { get; init; }
+    public RetryOn RetryOn { get; init; } = RetryOn.ConnectFailure;
+
+    /// <summary>Load at which servers with a minconn reach their maxconn; null = a tenth of what may come.</summary>
+    public int? FullConn { get; init; }
+
+    /// <summary>option http-buffer-request: a request goes on once its body is here, or the buffer is full.</summary>
+    public bool BufferRequest { get; init; }
+
+    /// <summary>option http-pretend-keepalive: servers are not told that their connection ends.</summary>
+    public bool PretendKeepAlive { get; init; }
+
+    /// <summary>option prefer-last-server.</summary>
+    public bool PreferLastServer { get; init; }
 
     /// <summary>option persist: a cookie's server is tried even when it is down.</summary>
     public bool Persist { get; init; }
@@ -319,6 +332,21 @@ public sealed record ServerConfig
     public bool Backup { get; init; }
     public bool Disabled { get; init; }
     public int? MaxConn { get; init; }
+
+    /// <summary>Lowest value of the limit that follows the backend's load up to <see cref="MaxConn"/>.</summary>
+    public int? MinConn { get; init; }
+
+    /// <summary>Streams that may wait for this server; more go to others. 0 = any number.</summary>
+    public int MaxQueue { get; init; }
+
+    /// <summary>Idle connections kept, -1 = any number.</summary>
+    public int PoolMaxConn { get; init; } = -1;
+
+    /// <summary>How long an idle connection is kept, ms.</summary>
+    public int PoolPurgeDelay { get; init; } = 5000;
+
+    /// <summary>How often a connection may be used again, -1 = any number.</summary>
+    public int MaxReuse { get; init; } = -1;
     public bool Check { get; init; }
     public int Inter { get; init; } = 2000;
     public int? FastInter { get; init; }

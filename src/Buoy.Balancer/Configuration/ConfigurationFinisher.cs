@@ -90,6 +90,11 @@ internal sealed class ConfigurationFinisher(
                 id = next;
             }
 
+            if (proxy.Servers[i] is { MinConn: > 0 and var min } s && (s.MaxConn ?? 0) < min)
+            {
+                proxy.Servers[i] = s with { MaxConn = min };
+            }
+
             proxy.Servers[i] = proxy.Servers[i] with { Id = id, Index = servers.Count, Proxy = proxy.Index };
             servers.Add(proxy.Servers[i]);
         }

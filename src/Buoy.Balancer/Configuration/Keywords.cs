@@ -59,32 +59,29 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "tcp-check http-check external-check "
-        + "log-format log-format-sd error-log-format unique-id-format "
+        "tcp-check http-check external-check log-format log-format-sd error-log-format unique-id-format "
         + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
         + "default_backend balance log option timeout maxconn backlog retries errorfile stats http-reuse hash-type "
-        + "hash-balance-factor cookie",
-        "bind-process fullconn load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle "
-        + "clitcpka-intvl srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
+        + "hash-balance-factor cookie retry-on fullconn",
+        "bind-process load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl "
+        + "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
         "acl appsession block capture clitimeout compression contimeout declare dispatch email-alert errorfiles "
         + "errorloc errorloc302 errorloc303 filter force-persist grace http-after-response http-error http-request "
         + "http-response http-send-name-header ignore-persist monitor monitor-net monitor-uri persist rate-limit "
-        + "redirect retry-on server-state-file-name server-template source srvtimeout stick stick-table "
-        + "tcp-request tcp-response transparent use_backend use-fcgi-app use-server dynamic-cookie-key");
+        + "redirect server-state-file-name server-template source srvtimeout stick stick-table tcp-request "
+        + "tcp-response transparent use_backend use-fcgi-app use-server dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check "
-        + "httpslog "
+        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check httpslog "
         + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
         + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
-        + "tcp-check forwardfor http-keep-alive http-server-close httpclose persist",
-        "contstats http-no-delay independent-streams prefer-last-server socket-stats tcp-smart-accept "
-        + "tcp-smart-connect idle-close-on-response",
+        + "tcp-check forwardfor http-keep-alive http-server-close httpclose persist http-buffer-request "
+        + "http-pretend-keepalive http-no-delay prefer-last-server",
+        "contstats independent-streams socket-stats tcp-smart-accept tcp-smart-connect idle-close-on-response",
         "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade "
-        + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-buffer-request http-ignore-probes "
-        + "http-pretend-keepalive http-restrict-req-hdr-names http-use-htx http-use-proxy-header nolinger "
-        + "originalto spop-check transparent");
+        + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-ignore-probes http-restrict-req-hdr-names "
+        + "http-use-htx http-use-proxy-header nolinger originalto spop-check transparent");
 
     /// <summary>Options of a <c>bind</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Bind { get; } = Table(
@@ -100,20 +97,17 @@ public static class Keywords
     /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
         "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
-        + "no-check-send-proxy track observe error-limit on-error "
-        + "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
-        + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options "
-        + "addr backup check cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup "
-        + "no-check no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise "
-        + "slowstart weight",
-        "max-reuse no-check-ssl no-ssl "
-        + "no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 pool-low-conn "
-        + "pool-max-conn pool-purge-delay ssl-reuse stick tls-tickets tfo",
-        "allow-0rtt alpn ca-file check-alpn check-proto "
-        + "check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt "
-        + "force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto maxqueue minconn namespace "
-        + "non-stick npn proto redir resolve-net resolve-opts "
-                + "sni socks4 source ssl ssl-max-ver ssl-min-ver tcp-ut usesrc verify verifyhost ws");
+        + "no-check-send-proxy track observe error-limit on-error no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
+        + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options addr backup check "
+        + "cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup no-check "
+        + "no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise slowstart "
+        + "weight maxqueue minconn pool-max-conn pool-purge-delay max-reuse pool-low-conn",
+        "no-check-ssl no-ssl no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 "
+        + "ssl-reuse stick tls-tickets tfo",
+        "allow-0rtt alpn ca-file check-alpn check-proto check-sni check-ssl check-via-socks4 ciphers "
+        + "ciphersuites crl-file crt force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto "
+        + "namespace non-stick npn proto redir resolve-net resolve-opts sni socks4 source ssl ssl-max-ver "
+        + "ssl-min-ver tcp-ut usesrc verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>
     internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(

@@ -4,7 +4,7 @@ namespace Buoy.Balancer.Configuration;
 internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, ProxySettings settings)
 {
     private const string BackendOnly =
-        " abortonclose allbackups persist srvtcpka log-health-checks prefer-last-server tcp-smart-connect ";
+        " abortonclose allbackups persist http-pretend-keepalive srvtcpka log-health-checks prefer-last-server tcp-smart-connect ";
 
     private const string FrontendOnly =
         " clitcpka log-separate-errors dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";

@@ -14,6 +14,8 @@ internal sealed class ProxySettings
     public HashTypeConfig HashType { get; set; } = new(false, HashFunction.Sdbm, false);
     public int BalanceFactor { get; set; }
     public CookieConfig? Cookie { get; set; }
+    public RetryOn RetryOn { get; set; } = RetryOn.ConnectFailure;
+    public int? FullConn { get; set; }
     public List<LogTargetConfig> Logs { get; set; } = [];
     public LogFormatKind LogFormat { get; set; }
     public SourcePlace LogFormatPlace { get; set; }
@@ -88,7 +90,10 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
-            BalanceFactor = s.BalanceFactor, Cookie = s.Cookie, Persist = s.Switch("persist"), Logs = s.Logs, LogFormat = s.LogFormat,
+            BalanceFactor = s.BalanceFactor, Cookie = s.Cookie, Persist = s.Switch("persist"),
+            RetryOn = s.RetryOn, FullConn = s.FullConn, BufferRequest = s.Switch("http-buffer-request"),
+            PretendKeepAlive = s.Switch("http-pretend-keepalive"), PreferLastServer = s.Switch("prefer-last-server"),
+            Logs = s.Logs, LogFormat = s.LogFormat,
             Formats = Formats, LogTag = s.LogTag, UniqueIdHeader = s.UniqueIdHeader,
             LogSeparateErrors = s.Switch("log-separate-errors"),
             DontLogNull = s.Switch("dontlognull"), DontLogNormal = s.Switch("dontlog-normal"),

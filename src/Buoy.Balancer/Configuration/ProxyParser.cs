@@ -112,6 +112,12 @@ internal sealed class ProxyParser(
             case "cookie" when !Misplaced(k, frontend: false):
                 CookieParser.Parse(context, settings);
                 break;
+            case "retry-on":
+                RetryParser.Parse(context, proxy, settings);
+                break;
+            case "fullconn":
+                RetryParser.FullConn(context, proxy, settings);
+                break;
             case "hash-balance-factor":
                 BalanceParser.BalanceFactor(context, settings);
                 break;

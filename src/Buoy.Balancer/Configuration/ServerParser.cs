@@ -186,6 +186,26 @@ internal static class ServerParser
             case "maxconn":
                 int max = Units.Atoi(a);
                 return server with { MaxConn = max == 0 ? null : max };
+            case "minconn":
+                int min = Units.Atoi(a);
+                return server with { MinConn = min == 0 ? null : min };
+            case "maxqueue":
+                return server with { MaxQueue = Units.Atoi(a) };
+            case "pool-max-conn" or "max-reuse":
+                int pool = a.Length == 0 ? throw new ConfigurationException($"'{o}' expects <value> as argument..")
+                    : Units.Atoi(a);
+                return o == "max-reuse" ? server with { MaxReuse = Math.Max(-1, pool) }
+                    : pool >= -1 ? server with { PoolMaxConn = pool }
+                    : throw new ConfigurationException("'pool-max-conn' must be >= -1.");
+            case "pool-low-conn":
+                // Idle connections belong to one shard each: there is none to take from another.
+                return a.Length > 0 ? server
+                    : throw new ConfigurationException("'pool-low-conn' expects <value> as argument..");
+            case "pool-purge-delay":
+                return a.Length == 0 ? throw new ConfigurationException("'pool-purge-delay' expects <value> as argument..")
+                    : context.Time(a, out int purge, out string wrong) == Units.TimeError.None
+                    ? server with { PoolPurgeDelay = purge }
+                    : throw new ConfigurationException($"unexpected character '{wrong}' in argument to <pool-purge-delay>..");
             case "port":
                 int port = a.Length == 0 ? throw new ConfigurationException("'port' expects a port number as argument..") : Units.Atoi(a);
                 return server with { CheckPort = port is > 0 and < 65536 ? port : null };

@@ -237,6 +237,12 @@ internal unsafe struct Conn
     public bool HasKey;
     public uint KeyHash;
 
+    /// <summary>Server: how often the connection was used again.</summary>
+    public int Uses;
+
+    /// <summary>Client: server of the request before this one, plus one, 0 = none (option prefer-last-server).</summary>
+    public int LastServer;
+
     /// <summary>Client: the server that persistence wants, -1 = none; it is not asked for again after a failure.</summary>
     public int Persist;
 

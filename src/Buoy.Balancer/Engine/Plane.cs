@@ -62,6 +62,9 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     private readonly uint* _turns;
     private readonly bool[] _counted;
     private readonly bool[] _stamped;
+    private readonly int* _serverQueue;
+    private readonly int[] _minConn;
+    private readonly int[] _fullConn;
     private uint _changes;
     private uint _requests;
 
@@ -80,10 +83,13 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         _turns = (uint*)Alloc(state.Config.Proxies.Count * Pad);
         _counted = new bool[state.Config.Servers.Count];
         _stamped = new bool[state.Config.Servers.Count];
+        _serverQueue = Alloc(state.Config.Servers.Count + 1);
+        _minConn = [.. state.Config.Servers.Select(s => s.MinConn ?? 0)];
+        _fullConn = [.. state.Config.Proxies.Select(p => p.FullConn ?? DefaultFullConn(state.Config, p.Index))];
         foreach (var s in state.Config.Servers)
         {
             var backend = state.Config.Proxies[s.Proxy];
-            _counted[s.Index] = s.MaxConn > 0 || backend.BalanceFactor > 0
+            _counted[s.Index] = s.MaxConn > 0 || s.MinConn > 0 || backend.BalanceFactor > 0
                 || backend.Balance.Algorithm is "leastconn" or "random" or "first";
             _stamped[s.Index] = backend.Balance.Algorithm == "leastconn";
             _lastChange[s.Index] = ++_changes;
@@ -190,7 +196,31 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     }
 
     /// <inheritdoc/>
-    public int Limit(int server) => State.Servers[server].MaxConn;
+    public int Limit(int server)
+    {
+        int max = State.Servers[server].MaxConn;
+        int min = _minConn[server];
+        return min == 0 || max == 0 ? max : Ramp(server, min, max);
+    }
+
+    /// <summary>Streams that wait for one server; written by all shards (Interlocked).</summary>
+    public ref int ServerQueue(int server) => ref _serverQueue[server];
+
+    /// <summary>minconn at no load, maxconn at fullconn, a straight line between (manual, "fullconn").</summary>
+    private int Ramp(int server, int min, int max)
+    {
+        int proxy = State.Config.Servers[server].Proxy;
+        int backend = State.Counters.Backend(proxy);
+        long load = State.Counters.Sum(backend, Counter.SessionsCurrent)
+            - State.Counters.Sum(backend, Counter.QueueCurrent);
+        int full = _fullConn[proxy];
+        return load >= full ? max : (int)Math.Max(min, max * load / full);
+    }
+
+    /// <summary>A tenth of the connections that may come to a backend.</summary>
+    private static int DefaultFullConn(BalancerConfig config, int backend) => Math.Max(1, (config.Proxies
+        .Where(p => p.HasFrontend && (p.DefaultBackend ?? p.Index) == backend)
+        .Sum(p => p.MaxConn > 0 ? p.MaxConn : config.Global.MaxConn ?? 2000) + 9) / 10);
 
     public void AddConnection(int server)
     {
@@ -227,6 +257,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         NativeMemory.AlignedFree(Waiting);
         NativeMemory.AlignedFree(Paused);
         NativeMemory.AlignedFree(_serverConnections);
+        NativeMemory.AlignedFree(_serverQueue);
         NativeMemory.AlignedFree(_lastChange);
         NativeMemory.AlignedFree(_turns);
     }

@@ -228,19 +228,6 @@ internal sealed unsafe partial class Shard<TPoller>
         return start;
     }
 
-    /// <summary>May this server take a stream that a cookie sends to it?</summary>
-    private int ChooseServer(Conn* c)
-    {
-        if (c->Persist < 0 || c->Avoid >= 0)
-        {
-            return _pickers[c->Backend]!.Pick(_plane, Key(c));
-        }
-
-        int max = _plane.Limit(c->Persist);
-        return max <= 0 || _plane.Connections(c->Persist) < max
-            ? c->Persist : Balance.ServerPicker.WaitFor(c->Persist);
-    }
-
     /// <summary>
     /// The response's head stands parsed in the scratch buffer: what the server set is judged, and what is to be written
     /// differently is noted in <see cref="_setCookies"/>.

@@ -203,8 +203,8 @@ internal sealed unsafe partial class Shard<TPoller>
             WriteForwardFor(ref w, c, forward);
         }
 
-        if (frontend.HttpConnection != HttpConnectionMode.KeepAlive
-            || backend.HttpConnection != HttpConnectionMode.KeepAlive)
+        if (!backend.PretendKeepAlive && (frontend.HttpConnection != HttpConnectionMode.KeepAlive
+            || backend.HttpConnection != HttpConnectionMode.KeepAlive))
         {
             w.Raw("connection: close\r\n"u8);
         }
@@ -288,6 +288,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->Mode = InMode.Head;
         c->StateSince = c->IdleFrom = c->Begin = _now;
         c->HandshakeMs = 0;
+        c->LastServer = c->Server + 1;
         c->Backend = c->Server = c->Avoid = c->Persist = -1;
         c->Retries = 0;
         c->QueuePosition = 0;

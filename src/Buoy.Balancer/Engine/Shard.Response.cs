@@ -8,8 +8,8 @@ namespace Buoy.Balancer.Engine;
 /// <content>HTTP/1.1 responses, and the pool of idle server connections.</content>
 internal sealed unsafe partial class Shard<TPoller>
 {
-    /// <summary>An idle server connection is closed after that time, ms (pool-purge-delay's default).</summary>
-    private const int IdleLimit = 5000;
+    /// <summary>An idle server connection is closed after that time, ms (pool-purge-delay).</summary>
+    private int IdleLimit(Conn* s) => _config.Servers[s->Server].PoolPurgeDelay;
 
     private void ReadResponse(Conn* s)
     {
@@ -74,6 +74,11 @@ internal sealed unsafe partial class Shard<TPoller>
                 case ParseResult.Bad:
                 default:
                     _plane.State.Observer?.NoAnswer(c->Server, "Invalid http response (headers)");
+                    if (Replay(c, RetryOn.JunkResponse))
+                    {
+                        return;
+                    }
+
                     c->BackendCounters[(int)Counter.ResponseErrors]++;
                     c->ServerCounters[(int)Counter.ResponseErrors]++;
                     Fail(c, 502, 'P', 'H');
@@ -111,6 +116,11 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>The server's connection ended before a complete response head.</summary>
     private void ServerLeft(Conn* c, Conn* s, int have)
     {
+        if (Replay(c, RetryOn.EmptyResponse))
+        {
+            return;
+        }
+
         if (s->Has(ConnFlags.Reused) && have == 0 && c->Has(ConnFlags.NotFirst) && c->Mode == InMode.Done)
         {
             // A kept connection that ended as we wrote to it: the client is to try again, as on any kept connection.
@@ -130,6 +140,16 @@ internal sealed unsafe partial class Shard<TPoller>
         int status = _head.Status;
         _plane.State.Observer?.Answered(c->Server, status);
         int headLength = _head.Length;
+        if (c->HoldLength > 0)
+        {
+            if (status >= 400 && Replay(c, RetryParser.OfStatus(status)))
+            {
+                return;
+            }
+
+            ReleaseHold(c);
+        }
+
         c->Status = (short)status;
         c->ResponseAt = _now;
         c->Flags |= ConnFlags.Answered;
@@ -259,8 +279,22 @@ internal sealed unsafe partial class Shard<TPoller>
 
     // Pool of idle server connections: one list per server, the last used first.
 
-    private bool MayPool(Conn* c) =>
-        _config.Proxies[c->Backend].HttpReuse != HttpReuse.Never && _servers[c->Server].Eligible != 0;
+    private bool MayPool(Conn* c)
+    {
+        if (_config.Proxies[c->Backend].HttpReuse == HttpReuse.Never || _servers[c->Server].Eligible == 0)
+        {
+            return false;
+        }
+
+        var server = _config.Servers[c->Server];
+        if (server.PoolMaxConn >= 0 && c->ServerCounters[(int)Counter.IdleConnections]
+            >= (server.PoolMaxConn + _plane.State.Shards - 1) / _plane.State.Shards)
+        {
+            return false;
+        }
+
+        return server.MaxReuse < 0 || c->Peer->Uses < server.MaxReuse;
+    }
 
     /// <summary>http-reuse: safe gives a kept connection only to requests that are not a client's first.</summary>
     private Conn* TakeIdle(Conn* c, int server)
@@ -304,6 +338,7 @@ internal sealed unsafe partial class Shard<TPoller>
             return false;
         }
 
+        s->Uses++;
         c->ServerCounters[(int)Counter.Reused]++;
         c->BackendCounters[(int)Counter.Reused]++;
         c->Peer = s;
@@ -319,7 +354,18 @@ internal sealed unsafe partial class Shard<TPoller>
             Append(s, payload + sent, length - sent);
         }
 
-        ReleaseHold(c);
+        if (MayReplay(c))
+        {
+            if (payload != c->Hold)
+            {
+                Hold(c, payload, length);
+            }
+        }
+        else
+        {
+            ReleaseHold(c);
+        }
+
         Arm(c);
         if (c->Mode == InMode.Body && c->Has(ConnFlags.ReadReady))
         {
@@ -343,7 +389,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
         _idle[s->Server] = (nint)s;
         counters[(int)Counter.IdleConnections]++;
-        _wheel.FileNoLaterThan(s, _now + IdleLimit);
+        _wheel.FileNoLaterThan(s, _now + IdleLimit(s));
     }
 
     private void UnlinkIdle(Conn* s, long* counters)
@@ -380,13 +426,13 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
-        if (_now - s->LastActivity >= IdleLimit)
+        if (_now - s->LastActivity >= IdleLimit(s))
         {
             CloseIdle(s);
         }
         else
         {
-            _wheel.FileNoLaterThan(s, s->LastActivity + IdleLimit);
+            _wheel.FileNoLaterThan(s, s->LastActivity + IdleLimit(s));
         }
     }
 }

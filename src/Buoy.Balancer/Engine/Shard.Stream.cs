@@ -63,6 +63,12 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
+        if (server == Refused)
+        {
+            Fail(c, 503, 'S', 'C');
+            return;
+        }
+
         Hold(c, payload, length);
         c->WaitsFor = server == ServerPicker.None ? -1 : ServerPicker.WaitFor(server);
         JoinQueue(c);
@@ -101,6 +107,13 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         _queueTail[c->Backend] = (nint)c;
+        if (c->WaitsFor >= 0)
+        {
+            Interlocked.Increment(ref _plane.ServerQueue(c->WaitsFor));
+            var own = _counters.Block(_id, _counters.Server(c->WaitsFor));
+            own[(int)Counter.QueueMax] = Math.Max(own[(int)Counter.QueueMax], ++own[(int)Counter.QueueCurrent]);
+        }
+
         var b = c->BackendCounters;
         b[(int)Counter.QueueMax] = Math.Max(b[(int)Counter.QueueMax], ++b[(int)Counter.QueueCurrent]);
         c->QueuePosition = Interlocked.Increment(ref _plane.Waiting[c->Backend]) - 1;
@@ -128,6 +141,12 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         c->ListNext = c->ListPrevious = null;
+        if (c->WaitsFor >= 0)
+        {
+            Interlocked.Decrement(ref _plane.ServerQueue(c->WaitsFor));
+            _counters.Block(_id, _counters.Server(c->WaitsFor))[(int)Counter.QueueCurrent]--;
+        }
+
         c->BackendCounters[(int)Counter.QueueCurrent]--;
         Interlocked.Decrement(ref _plane.Waiting[c->Backend]);
     }
@@ -288,7 +307,7 @@ internal sealed unsafe partial class Shard<TPoller>
         if (c->HoldLength > 0)
         {
             bool sent = SendTo(s, c->Hold, c->HoldLength);
-            ReleaseHold(c);
+            RequestSent(c);
             if (!sent)
             {
                 return;
@@ -325,7 +344,7 @@ internal sealed unsafe partial class Shard<TPoller>
         _plane.State.Observer?.ConnectFailed(c->Server, timedOut);
         var proxy = _config.Proxies[c->Backend];
         c->Retries++;
-        if (c->Retries > proxy.Retries)
+        if (c->Retries > proxy.Retries || (proxy.RetryOn & RetryOn.ConnectFailure) == 0)
         {
             c->ServerCounters[(int)Counter.ConnectErrors]++;
             c->BackendCounters[(int)Counter.ConnectErrors]++;
@@ -334,17 +353,9 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
-        bool redispatch = proxy.Redispatch < 0
-            ? c->Retries == proxy.Retries
-            : proxy.Redispatch > 0 && c->Retries % proxy.Redispatch == 0;
-        if (redispatch)
+        if (Redispatches(proxy, c->Retries))
         {
-            c->ServerCounters[(int)Counter.Redispatches]++;
-            c->BackendCounters[(int)Counter.Redispatches]++;
-            c->Flags |= ConnFlags.Redispatched;
-            c->Avoid = c->Server;
-            LeaveServer(c);
-            Dispatch(c, null, 0);
+            Redispatch(c);
             return;
         }
 

@@ -140,6 +140,11 @@ internal sealed unsafe partial class Shard<TPoller>
     private void JoinedTimedOut(Conn* c, bool server)
     {
         bool http = c->Has(ConnFlags.Http) && !c->Has(ConnFlags.Tunnel);
+        if (server && http && Replay(c, RetryOn.ResponseTimeout))
+        {
+            return;
+        }
+
         if (server)
         {
             CountServerAbort(c);
