@@ -94,7 +94,7 @@ public sealed record EngineStatus
     public required IReadOnlyList<(uint NodeId, string Name, int Votes, bool Present, string[] Addresses)> Nodes { get; init; }
     public required IReadOnlyList<(int LinkId, string Address, IReadOnlyList<(uint NodeId, string State)> Peers)> Links { get; init; }
 
-    /// <summary>Bytes an IP packet may have to a peer over a link, where it is known.</summary>
+    /// <summary>Bytes of data one packet carries to a peer over a link, where it is known.</summary>
     public IReadOnlyDictionary<(int LinkId, uint NodeId), int> LinkMtus { get; init; } =
         new Dictionary<(int, uint), int>();
 

@@ -195,7 +195,7 @@ public sealed class ReloadTests
         lab.Start(3);
         lab.Until(() => lab.Fatal.Count == 1 && lab.Nodes.Take(2).All(n => n.Sees(two)), "the old one gone");
         Assert.Equal(3u, lab.Fatal[0].Node);
-        Assert.Contains("config_version 4", lab.Fatal[0].Why, StringComparison.Ordinal);
+        Assert.Contains("config version (5) is different than my config version (4)", lab.Fatal[0].Why, StringComparison.Ordinal);
     }
 
     [Fact]

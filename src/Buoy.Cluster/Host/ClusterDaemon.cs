@@ -358,7 +358,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             Members = [.. s.Nodes.Select(n =>
                 new MemberReport(n.NodeId, NameOf(n.NodeId, n.Name), n.Votes, n.Present,
                     n.NodeId == _engine.LocalNodeId, n.Addresses))],
-            Links = [.. s.Links.Select(l => new LinkReport(l.LinkId, s.Transport, l.Address,
+            Links = [.. s.Links.Select(l => new LinkReport(l.LinkId, s.Transport == "knet" ? "udp" : s.Transport, l.Address,
                 [.. l.Peers.Select(p => new LinkPeerReport(
                     p.NodeId, p.State, s.LinkMtus.GetValueOrDefault((l.LinkId, p.NodeId))))]))],
             Counters = s.Counters,

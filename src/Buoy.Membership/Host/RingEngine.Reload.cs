@@ -256,8 +256,8 @@ public sealed partial class RingEngine
             return false;
         }
 
-        string text = $"config_version {_config.ConfigVersion} of this node's {_config.File} is older than the cluster's "
-            + $"{highest}: this node leaves. Give it the newer file";
+        string text = $"Received config version ({highest}) is different than my config version ({_config.ConfigVersion})! "
+            + $"Exiting: {_config.File} of this node is older than the cluster's";
         _options.Log(true, text);
         _loop.Post(() =>
         {

@@ -192,7 +192,7 @@ public sealed partial class RingEngine : IClusterEngine
     /// <inheritdoc/>
     public EngineStatus Status => RingStatus.Of(
         _config, _core, _quorum, _transport, _sync?.Records ?? [], LocalNodeId, LocalNodeName, _counters,
-            _packer?.Waiting ?? 0);
+            _packer?.Waiting ?? 0, IpHeaders() + (_seal?.Overhead ?? 0));
 
     // ── Beginning ────────────────────────────────────────────────────────────────────────────────────────────────
 

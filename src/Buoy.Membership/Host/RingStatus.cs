@@ -12,7 +12,7 @@ internal static class RingStatus
     public static EngineStatus Of(
         CorosyncConfig config, TotemCore? core, VoteQuorum? quorum, RingTransport transport,
             IReadOnlyList<SyncRecord> records,
-        uint self, string selfName, IReadOnlyDictionary<string, long> own, int waiting)
+        uint self, string selfName, IReadOnlyDictionary<string, long> own, int waiting, int overhead)
     {
         var nodes = new SortedDictionary<uint, (uint, string, int, bool, string[])>();
         foreach (var node in config.Nodes.Where(n => n.NodeId != 0))
@@ -45,7 +45,7 @@ internal static class RingStatus
                 foreach (var path in transport.Monitor.Paths.Where(p => p.Link == link.Number))
                 {
                     peers.Add((path.NodeId, path.IsUp ? "connected" : "disconnected"));
-                    mtus[(link.Number, path.NodeId)] = path.Mtu;
+                    mtus[(link.Number, path.NodeId)] = path.Mtu - overhead;
                     string prefix = $"stats.knet.node{path.NodeId}.link{path.Link}.";
                     counters[prefix + "connected"] = path.IsUp ? 1 : 0;
                     counters[prefix + "up_count"] = path.UpCount;
