@@ -67,6 +67,29 @@ public static unsafe partial class ControlSocket
     /// <summary>A Unix datagram socket connected to <paramref name="path"/>, or a negated errno.</summary>
     public static int ConnectUnixDatagram(string path) => ConnectDatagram(AddressFamily.Unix, UnixAddress(path));
 
+    /// <summary>A stream socket connected to a Unix path, or to an abstract name behind a NUL; a negated errno.</summary>
+    public static int ConnectUnix(string path)
+    {
+        int fd = Open(AddressFamily.Unix, 1);
+        return fd < 0 ? fd : ConnectUnix(fd, path);
+    }
+
+    private static int ConnectUnix(int fd, string path)
+    {
+        byte[] address = UnixAddress(path);
+        fixed (byte* p = address)
+        {
+            if (connect(fd, p, address.Length) == 0)
+            {
+                return fd;
+            }
+        }
+
+        int errno = Marshal.GetLastPInvokeError();
+        _ = close(fd);
+        return -errno;
+    }
+
     /// <summary>A listening TCP socket, or a negated errno.</summary>
     public static int ListenTcp(IPEndPoint at, int backlog)
     {
@@ -241,8 +264,9 @@ public static unsafe partial class ControlSocket
 
     private static byte[] UnixAddress(string path)
     {
+        // An abstract name is as long as the address can be, filled up with zeros, as the original writes it.
         int n = Encoding.UTF8.GetByteCount(path);
-        var a = new byte[n + 3];
+        var a = new byte[path.StartsWith('\0') ? 110 : n + 3];
         BinaryPrimitives.WriteUInt16LittleEndian(a, 1);
         Encoding.UTF8.GetBytes(path, a.AsSpan(2));
         return a;

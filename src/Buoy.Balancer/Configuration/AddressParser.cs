@@ -38,28 +38,35 @@ internal static class AddressParser
             string prefix = text[..at];
             switch (prefix)
             {
-                case "ipv4" or "tcp4":
+                case "ipv4" or "tcp4" or "stream+ipv4":
                     family = AddressFamily.InterNetwork;
                     break;
-                case "ipv6" or "tcp6":
+                case "ipv6" or "tcp6" or "stream+ipv6":
                     family = AddressFamily.InterNetworkV6;
                     break;
-                case "tcp":
+                case "ip" or "tcp" or "stream+ip":
                     break;
-                case "unix":
+                case "unix" or "uxst" or "stream+unix":
                     return new("", null, 0, 0, "") { UnixPath = rest };
+                case "abns" or "stream+abns":
+                    return new("", null, 0, 0, "") { UnixPath = "\0" + rest };
                 case "fd" when !descriptors:
                     throw new ConfigurationException($"a file descriptor is not acceptable here in '{text}'");
                 case "fd":
                     return int.TryParse(rest, out int fd) && fd >= 0
                         ? new("", null, 0, 0, "") { Fd = OpenSocket(fd) }
                         : throw new ConfigurationException($"file descriptor '{rest}' is not a valid integer in '{text}'");
-                case "udp" or "udp4" or "udp6":
+                case "udp" or "udp4" or "udp6" or "uxdg" or "dgram+ip" or "dgram+ipv4" or "dgram+ipv6" or "dgram+unix"
+                    or "dgram+abns":
                     throw new ConfigurationException($"dgram-type address not acceptable in '{text}'");
-                case "abns" when descriptors:
-                    return new("", null, 0, 0, "") { UnixPath = "\0" + rest };
-                case "abns" or "sockpair" or "quic4" or "quic6" or "uxst" or "uxdg" or "stream+ipv4" or "stream+ipv6":
-                    throw new ConfigurationException($"address type '{prefix}@' is not supported yet in '{text}'");
+                case "quic4" or "quic6":
+                    throw new ConfigurationException($"unsupported stream protocol for datagram family "
+                        + $"{(prefix == "quic4" ? 2 : 10)} address '{text}'; QUIC is not compiled in if this is what you were "
+                        + "looking for.");
+                case "sockpair" when int.TryParse(rest, out int pair):
+                    throw new ConfigurationException(OpenSocket(pair) < 0 ? "" : $"'{text}' is not supported yet");
+                case "sockpair":
+                    throw new ConfigurationException($"file descriptor '{rest}' is not a valid integer in '{text}'");
                 default:
                     rest = text;
                     break;
@@ -73,7 +80,6 @@ internal static class AddressParser
         }
 
         string host = colon < 0 ? rest : rest[..colon];
-        host = host == ":" ? "::" : host; // "::1" is port 1 of any address, as everywhere the last colon begins the port
         string portText = colon < 0 ? "" : rest[(colon + 1)..];
         var (port, last) = Ports(text, portText, range);
         if (portNeeded && portText.Length == 0)

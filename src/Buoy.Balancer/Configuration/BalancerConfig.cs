@@ -328,6 +328,9 @@ public sealed record ServerConfig
 
     /// <summary>The address, where it is one.</summary>
     public IPAddress? Address { get; init; }
+
+    /// <summary>Path of a Unix socket, or an abstract name behind a NUL; null = an internet address or a name.</summary>
+    public string? UnixPath { get; init; }
     public int Weight { get; init; } = 1;
     public bool Backup { get; init; }
     public bool Disabled { get; init; }

@@ -52,16 +52,34 @@ internal static class BindParser
 
     private static IEnumerable<BindConfig> Addresses(ParseContext context, ProxyBuilder proxy, string text)
     {
-        var a = AddressParser.Parse(text, range: true, names: false, portNeeded: true, descriptors: true);
+        var a = AddressParser.Parse(text, range: true, names: true, portNeeded: true, descriptors: true);
+        var address = a.IsName ? Lookup(a.Host)
+            ?? throw new ConfigurationException($"invalid address: '{a.Host}' in '{text}'") : a.Address;
         int last = a.UnixPath is null && a.Fd is null ? a.LastPort : a.Port;
         for (int port = a.Port; port <= last; port++)
         {
             yield return new BindConfig
             {
-                Index = -1, Proxy = proxy.Index, Place = context.Place, UnixPath = a.UnixPath, Fd = a.Fd,
+                Index = -1, Proxy = proxy.Index, Place = context.Place, UnixPath = context.UnixBind.Path(a.UnixPath), Fd = a.Fd,
                 Text = port == a.Port && last == a.Port ? text : $"{a.Host}:{port}",
-                EndPoint = a.Address is null ? null : new IPEndPoint(a.Address, port),
+                EndPoint = address is null ? null : new IPEndPoint(address, port),
+                UnixMode = a.UnixPath is null ? null : context.UnixBind.Mode,
+                UnixUser = a.UnixPath is null ? null : context.UnixBind.User,
+                UnixGroup = a.UnixPath is null ? null : context.UnixBind.Group,
             };
+        }
+    }
+
+    /// <summary>Names of listeners are looked up at once.</summary>
+    private static IPAddress? Lookup(string host)
+    {
+        try
+        {
+            return Dns.GetHostAddresses(host).OrderBy(a => a.AddressFamily).FirstOrDefault();
+        }
+        catch (Exception e) when (e is System.Net.Sockets.SocketException or ArgumentException)
+        {
+            return null;
         }
     }
 

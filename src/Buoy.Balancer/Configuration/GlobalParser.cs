@@ -98,6 +98,12 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "log-send-hostname":
                 _global = _global with { LogSendHostname = a.Length > 0 ? a : Environment.MachineName };
                 break;
+            case "unix-bind":
+                UnixBind.Parse(context);
+                break;
+            case "default-path":
+                context.DefaultPath();
+                break;
             case "chroot" when context.AtMost(1):
                 Once(_global.Chroot, "expects a directory as an argument.", () => _global with { Chroot = a });
                 break;

@@ -24,7 +24,8 @@ public static class Keywords
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
-        "max-spread-checks external-check "
+        "unix-bind default-path "
+        + "max-spread-checks external-check "
         + "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
         + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
         + "zero-warning tune.bufsize",
@@ -35,7 +36,7 @@ public static class Keywords
         + "no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice profiling.tasks "
         + "busy-polling set-dumpable strict-limits insecure-fork-wanted insecure-setuid-wanted numa-cpu-mapping cpu-map "
         + "thread-group thread-groups fd-hard-limit close-spread-time expose-experimental-directives "
-        + "server-state-base unix-bind "
+        + "server-state-base "
         + "tune.buffers.limit tune.buffers.reserve tune.chksize tune.comp.maxlevel tune.fail-alloc tune.fd.edge-triggered "
         + "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
         + "tune.http.cookielen tune.http.logurilen tune.http.maxhdr tune.idle-pool.shared tune.idletimer "
@@ -49,7 +50,7 @@ public static class Keywords
         + "tune.vars.check-max-size tune.vars.global-max-size tune.vars.proc-max-size tune.vars.reqres-max-size "
         + "tune.vars.sess-max-size tune.vars.txn-max-size tune.zlib.memlevel tune.zlib.windowsize",
         "51degrees-cache-size 51degrees-data-file 51degrees-property-name-list 51degrees-property-separator "
-        + "cluster-secret default-path deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie "
+        + "cluster-secret deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie "
         + "deviceatlas-separator h1-accept-payload-with-any-method h1-case-adjust "
         + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
         + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "

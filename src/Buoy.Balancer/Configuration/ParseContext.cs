@@ -1,7 +1,7 @@
 namespace Buoy.Balancer.Configuration;
 
 /// <summary>One line being parsed: its words, where it stands, and where messages go.</summary>
-internal sealed class ParseContext(Func<string, string?> environment)
+internal sealed partial class ParseContext(Func<string, string?> environment)
 {
     private const int MaxFatal = 50;
 
@@ -25,6 +25,9 @@ internal sealed class ParseContext(Func<string, string?> environment)
 
     /// <summary>The word at <paramref name="index"/>, empty behind the last one: as HAProxy's argument array.</summary>
     public string this[int index] => index < Words.Count ? Words[index] : "";
+
+    /// <summary>What <c>unix-bind</c> says of Unix sockets from here on.</summary>
+    public UnixBind UnixBind { get; set; } = new();
 
     /// <summary>Name of the section being read, its kind where it has none.</summary>
     public string Section { get; set; } = "";

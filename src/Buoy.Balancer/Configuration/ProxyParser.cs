@@ -381,7 +381,7 @@ internal sealed class ProxyParser(
         byte[] content;
         try
         {
-            content = File.ReadAllBytes(path);
+            content = File.ReadAllBytes(context.FilePath(path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

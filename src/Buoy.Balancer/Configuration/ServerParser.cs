@@ -70,9 +70,12 @@ internal static class ServerParser
         }
 
         var a = AddressParser.Parse(text, range: false, names: true, portNeeded: false, descriptors: false);
-        if (a.UnixPath is not null)
+        if (a.UnixPath is { } path)
         {
-            throw new ConfigurationException($"the UNIX socket '{text}' as a server is not supported yet");
+            return defaults with
+            {
+                Proxy = proxy.Index, Name = context[1], Host = text, Port = 0, UnixPath = path, Place = context.Place,
+            };
         }
 
         if (a.Port == 0)

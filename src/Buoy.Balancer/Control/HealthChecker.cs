@@ -184,7 +184,7 @@ public sealed partial class HealthChecker : IDisposable
     {
         var s = c.Server;
         bool off = c.IsAgent ? !s.Agent!.Enabled : s.Health.InMaintenance || !s.CheckEnabled;
-        if (off || s.Address is null)
+        if (off || (s.Address is null && s.Config.UnixPath is null))
         {
             Plan(c, Interval(c));
             return;
@@ -289,7 +289,7 @@ public sealed partial class HealthChecker : IDisposable
         var s = c.Server;
         CloseSocket(c);
         bool server = rule is null or { Default: true };
-        var address = rule?.Address ?? (c.IsAgent ? s.Agent!.Address : s.CheckAddress) ?? s.Address!;
+        var address = rule?.Address ?? (c.IsAgent ? s.Agent!.Address : s.CheckAddress) ?? s.Address;
         int port = rule?.Port ?? (c.IsAgent ? s.Agent!.Port : s.CheckPort > 0 ? s.CheckPort : s.Port);
         bool elsewhere = s.CheckAddress is not null || s.CheckPort > 0 || rule is { Port: not null } or { Address: not null };
         c.Linger = rule?.Linger ?? false;
@@ -305,7 +305,8 @@ public sealed partial class HealthChecker : IDisposable
             Extend(c, Math.Min(t.Connect ?? inter, inter));
         }
 
-        c.Fd = ControlSocket.ConnectTcp(new IPEndPoint(address, port));
+        c.Fd = address is null ? ControlSocket.ConnectUnix(s.Config.UnixPath!)
+            : ControlSocket.ConnectTcp(new IPEndPoint(address, port));
         if (c.Fd < 0)
         {
             int errno = -c.Fd;

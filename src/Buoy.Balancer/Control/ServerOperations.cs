@@ -192,8 +192,13 @@ public sealed partial class ServerOperations(
         slot.Weight = s.Backend.HasSlowStart ? weight : (weight + 15) / 16;
         slot.MaxConn = s.MaxConn;
         slot.Backup = s.Config.Backup ? 1 : 0;
-        state.Servers.SetAddress(s.Config.Index, s.Address, s.Port);
-        Volatile.Write(ref slot.Eligible, s.Health.Usable && s.Address is not null ? 1 : 0);
+        bool unix = s.Config.UnixPath is not null;
+        if (!unix)
+        {
+            state.Servers.SetAddress(s.Config.Index, s.Address, s.Port);
+        }
+
+        Volatile.Write(ref slot.Eligible, s.Health.Usable && (unix || s.Address is not null) ? 1 : 0);
         if (!quiet)
         {
             changed();

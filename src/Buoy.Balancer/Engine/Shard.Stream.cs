@@ -264,10 +264,11 @@ internal sealed unsafe partial class Shard<TPoller>
         uint size;
         fixed (byte* a = slot.Address)
         {
-            size = Sockets.Write(slot.Family, a, slot.Port, &address);
+            size = slot.Family == ServerTable.UnixFamily ? 0 : Sockets.Write(slot.Family, a, slot.Port, &address);
         }
 
-        if (connect(fd, &address, size) < 0 && _poller.Errno != EINPROGRESS)
+        int failed = size == 0 ? ConnectUnix(fd, _config.Servers[c->Server].UnixPath!) : connect(fd, &address, size);
+        if (failed < 0 && _poller.Errno != EINPROGRESS)
         {
             _ = close(fd);
             ConnectFailed(c, timedOut: false, resources: false);

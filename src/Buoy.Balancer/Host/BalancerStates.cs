@@ -17,11 +17,16 @@ public static class BalancerStates
         {
             var address = addresses.Addresses[server.Index];
             table.SetAddress(server.Index, address, server.Port);
+            if (server.UnixPath is not null)
+            {
+                table.SetUnix(server.Index);
+            }
+
             ref var slot = ref table[server.Index];
             slot.Weight = server.Weight;
             slot.MaxConn = server.MaxConn ?? 0;
             slot.Backup = server.Backup ? 1 : 0;
-            slot.Eligible = address is not null && !server.Disabled ? 1 : 0;
+            slot.Eligible = (address is not null || server.UnixPath is not null) && !server.Disabled ? 1 : 0;
         }
 
         return new BalancerState(config, counters, table, shards);

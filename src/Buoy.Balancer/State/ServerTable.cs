@@ -20,7 +20,7 @@ public unsafe struct ServerSlot
     [FieldOffset(8)]
     public int Generation;
 
-    /// <summary>AF_INET (2), AF_INET6 (10), 0 = no address.</summary>
+    /// <summary>AF_UNIX (1), AF_INET (2), AF_INET6 (10), 0 = no address.</summary>
     [FieldOffset(12)]
     public int Family;
 
@@ -72,6 +72,16 @@ public sealed unsafe class ServerTable : IDisposable
 
         Interlocked.Increment(ref s.Generation);
     }
+
+    /// <summary>Control thread only: the server is a Unix socket, whose path its configuration has.</summary>
+    public void SetUnix(int server)
+    {
+        _slots[server].Family = UnixFamily;
+        Interlocked.Increment(ref _slots[server].Generation);
+    }
+
+    /// <summary>AF_UNIX as <see cref="ServerSlot.Family"/>.</summary>
+    public const int UnixFamily = 1;
 
     /// <summary>The address in a slot; null = none.</summary>
     public IPAddress? AddressOf(int server)

@@ -349,7 +349,7 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
     /// <summary>address:port, as HAProxy prints it.</summary>
     public static string? EndPoint(ServerRuntime s) => s.Address switch
     {
-        null => null,
+        null => s.Config.UnixPath is null ? null : "unix",
         { AddressFamily: AddressFamily.InterNetworkV6 } a => FormattableString.Invariant($"[{a}]:{s.Port}"),
         IPAddress a => FormattableString.Invariant($"{a}:{s.Port}"),
     };
