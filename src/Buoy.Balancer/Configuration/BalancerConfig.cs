@@ -434,4 +434,7 @@ public sealed record StatsConfig
     public bool ShowLegends { get; init; }
     public string? ShowDescription { get; init; }
     public IReadOnlyList<string> Scopes { get; init; } = [];
+
+    /// <summary>Who may act on servers: <c>stats admin { if | unless } CONDITION</c>, each enough; none = nobody.</summary>
+    public IReadOnlyList<(bool Unless, string Condition)> Admin { get; init; } = [];
 }

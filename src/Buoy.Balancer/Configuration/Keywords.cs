@@ -127,8 +127,8 @@ public static class Keywords
 
     /// <summary>What may follow <c>stats</c> in a proxy.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Stats { get; } = Table(
-        "enable uri realm auth refresh scope hide-version show-node show-desc show-legends",
-        "", "admin http-request show-modules");
+        "admin enable uri realm auth refresh scope hide-version show-node show-desc show-legends",
+        "", "http-request show-modules");
 
     /// <summary>Algorithms of <c>balance</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Balance { get; } = Table(

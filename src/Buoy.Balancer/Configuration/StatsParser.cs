@@ -63,6 +63,14 @@ internal static class StatsParser
             case "scope":
                 s = s with { Scopes = [.. s.Scopes, a == "." ? proxy?.Name ?? a : a] };
                 break;
+            case "admin":
+                if (Admin(context) is not { } rule)
+                {
+                    return;
+                }
+
+                s = s with { Admin = [.. s.Admin, rule] };
+                break;
             case "hide-version":
                 s = s with { HideVersion = true };
                 break;
@@ -92,5 +100,30 @@ internal static class StatsParser
         }
 
         settings.Stats = s;
+    }
+
+    /// <summary>The predefined conditions that need nothing of a request but its source.</summary>
+    private static (bool Unless, string Condition)? Admin(ParseContext context)
+    {
+        if (context[2] is not ("if" or "unless"))
+        {
+            context.Alert("'stats admin' requires either 'if' or 'unless' followed by a condition.");
+            return null;
+        }
+
+        string condition = context[3];
+        if (condition.Length == 0)
+        {
+            // The original takes it, and an empty condition holds.
+            return (context[2] == "unless", "TRUE");
+        }
+
+        if (context.Words.Count == 4 && condition is "TRUE" or "FALSE" or "LOCALHOST")
+        {
+            return (context[2] == "unless", condition);
+        }
+
+        context.NotSupported($"stats admin {context[2]} {string.Join(' ', context.Words.Skip(3))}");
+        return null;
     }
 }

@@ -47,7 +47,7 @@ internal static class StatsPage
 
     public static void Write(
         StringBuilder s, ControlPlane plane, StatsConfig stats, StatsService.Request wanted,
-            IReadOnlyList<StatRow> rows, long now)
+            IReadOnlyList<StatRow> rows, long now, bool admin)
     {
         var info = plane.Info.Items(plane.Situation(), now).ToDictionary(i => i.Name, i => i.Value);
         string version = stats.HideVersion ? "" : " " + info["Version"];
@@ -82,9 +82,15 @@ internal static class StatsPage
         s.Append(
             $"<a href=\"{uri};up\">Hide what is down</a>").Append(
             $"<a href=\"{uri};csv\">CSV</a><a href=\"{uri};json\">JSON</a></nav>\n");
+        if (StatsAdmin.Message(wanted.Result) is var (kind, html))
+        {
+            s.Append($"<p class=\"result {kind}\"><a href=\"{uri}\" title=\"Remove this message\">[X]</a> ")
+                .Append($"<span class=\"s\">{html}</span></p>\n");
+        }
+
         foreach (var group in rows.GroupBy(r => r.Proxy.Index))
         {
-            Table(s, [.. group], stats, now);
+            Table(s, [.. group], stats, admin && group.Any(r => r.Type == StatObject.Server));
         }
 
         s.Append("<footer>Rates are those of the last second; limits shown as - are not set.</footer>\n");
@@ -110,7 +116,7 @@ internal static class StatsPage
         s.Append("</div>\n");
     }
 
-    private static void Table(StringBuilder s, IReadOnlyList<StatRow> rows, StatsConfig stats, long now)
+    private static void Table(StringBuilder s, IReadOnlyList<StatRow> rows, StatsConfig stats, bool form)
     {
         var p = rows[0].Proxy;
         s.Append($"<h2 id=\"{Text(p.Name)}\">{Text(p.Name)}</h2>\n");
@@ -123,7 +129,7 @@ internal static class StatsPage
                     CultureInfo.InvariantCulture, $"id #{p.Id}{Text(balance)}</div>\n");
         }
 
-        s.Append("<div class=\"wrap\"><table><tr><th rowspan=\"2\"></th>");
+        s.Append(form ? "<form method=\"post\">" : "").Append("<div class=\"wrap\"><table><tr><th rowspan=\"2\"></th>");
         foreach (var (group, columns) in Groups)
         {
             s.Append(CultureInfo.InvariantCulture, $"<th colspan=\"{columns.Length}\">{group}</th>");
@@ -138,7 +144,7 @@ internal static class StatsPage
         s.Append("</tr>\n");
         foreach (var r in rows)
         {
-            s.Append($"<tr class=\"{Class(r)}\"><td{Legend(r, stats)}>{Text(Name(r))}</td>");
+            s.Append($"<tr class=\"{Class(r)}\"><td{Legend(r, stats)}>{(form ? Box(r) : "")}{Text(Name(r))}</td>");
             foreach (var (_, field) in Groups.SelectMany(g => g.Columns))
             {
                 s.Append(field == "status" ? "<td class=\"s\">" : "<td>").Append(Text(Value(r, field))).Append("</td>");
@@ -148,7 +154,21 @@ internal static class StatsPage
         }
 
         s.Append("</table></div>\n");
+        if (form)
+        {
+            s.Append("Choose the action to perform on the checked servers : <select name=action><option value=\"\"></option>");
+            foreach (var (action, title) in StatsAdmin.Actions)
+            {
+                s.Append($"<option value=\"{action}\">{title}</option>");
+            }
+
+            s.Append("</select><input type=\"hidden\" name=\"b\" value=\"#").Append(CultureInfo.InvariantCulture, $"{p.Id}\">")
+                .Append("&nbsp;<input type=\"submit\" value=\"Apply\"></form>\n");
+        }
     }
+
+    private static string Box(StatRow r) => r.Type != StatObject.Server ? ""
+        : $"<input class='{Text(r.Proxy.Name)}-checkbox' type=\"checkbox\" name=\"s\" value=\"{Text(r["svname"]!)}\">";
 
     private static string Name(StatRow r) => r.Type switch
     {

@@ -27,7 +27,11 @@ public sealed class StatsService : ILocalService
     }
 
     /// <summary>What the part of the target behind the uri asks for.</summary>
-    internal sealed record Request(string Format, bool NoRefresh, bool Up, bool NoMaintenance, string? Scope);
+    internal sealed record Request(string Format, bool NoRefresh, bool Up, bool NoMaintenance, string? Scope)
+    {
+        /// <summary>What came of the action before: <c>;st=DONE</c>.</summary>
+        public string? Result { get; init; }
+    }
 
     /// <inheritdoc/>
     public bool Matches(int proxy, ReadOnlySpan<byte> target) =>
@@ -58,15 +62,25 @@ public sealed class StatsService : ILocalService
                     $"www-authenticate: Basic realm=\"{realm}\"\r\n"), close);
         }
 
+        var wanted = Parse(request.Target, stats.Uri);
+        bool admin = StatsAdmin.Allowed(stats, request);
+        if (request.Method == "POST")
+        {
+            string result = admin ? StatsAdmin.Act(_plane, Encoding.UTF8.GetString(request.Body)) : "DENY";
+            // The original does not keep a scope of one letter.
+            string scope = wanted.Scope is { Length: > 1 } part ? "?scope=" + Uri.EscapeDataString(part) : "";
+            string location = $"location: {stats.Uri};st={result}{(wanted.Up ? ";up" : "")}{scope}\r\n";
+            return (Build("303 See Other", "text/plain", "", head, close, location), close);
+        }
+
         if (request.Method is not ("GET" or "HEAD"))
         {
             return (
-                Build("405 Method Not Allowed", "text/plain", "The statistics are read only.\n", head, close,
-                    "allow: GET, HEAD\r\n"), close);
+                Build("405 Method Not Allowed", "text/plain", "Only GET, HEAD and POST.\n", head, close,
+                    "allow: GET, HEAD, POST\r\n"), close);
         }
 
-        var wanted = Parse(request.Target, stats.Uri);
-        string body = Body(proxy, stats, wanted);
+        string body = Body(proxy, stats, wanted, admin);
         string type =
             wanted.Format switch { "csv" or "typed" => "text/plain", "json" => "application/json", _ =>
                 "text/html" };
@@ -75,7 +89,7 @@ public sealed class StatsService : ILocalService
         return (Build("200 OK", type, body, head, close, refresh), close);
     }
 
-    private string Body(ProxyConfig proxy, StatsConfig stats, Request wanted)
+    private string Body(ProxyConfig proxy, StatsConfig stats, Request wanted, bool admin)
     {
         long now = EventLoop.Now;
         var rows = _plane.Statistics.Rows(now, stats.ShowLegends).Where(r => InScope(r, proxy, stats, wanted)).ToList();
@@ -99,7 +113,7 @@ public sealed class StatsService : ILocalService
                 s.Append(']');
                 break;
             default:
-                StatsPage.Write(s, _plane, stats, wanted, rows, now);
+                StatsPage.Write(s, _plane, stats, wanted, rows, now, admin);
                 break;
         }
 
@@ -135,7 +149,10 @@ public sealed class StatsService : ILocalService
                 : "html";
         string? scope = options.FirstOrDefault(o => o.StartsWith("scope=", StringComparison.Ordinal))?[6..];
         return new Request(format, options.Contains("norefresh"), options.Contains("up"), options.Contains("no-maint"),
-            scope is null ? null : Uri.UnescapeDataString(scope));
+            scope is null ? null : Uri.UnescapeDataString(scope))
+        {
+            Result = options.FirstOrDefault(o => o.StartsWith("st=", StringComparison.Ordinal))?[3..],
+        };
     }
 
     /// <summary>The path of a target that may be an absolute URI.</summary>

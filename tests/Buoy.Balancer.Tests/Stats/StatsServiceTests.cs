@@ -119,7 +119,8 @@ public sealed class StatsServiceTests
         Assert.DoesNotContain("refresh:", quiet.Head);
         Assert.DoesNotContain("http-equiv", quiet.Body);
         Assert.Equal("", Ask(rig, "HEAD", "/s?x", []).Body);
-        Assert.StartsWith("HTTP/1.1 405 ", Ask(rig, "POST", "/s?x", []).Head);
+        Assert.StartsWith("HTTP/1.1 405 ", Ask(rig, "PUT", "/s?x", []).Head);
+        Assert.Contains("location: /s?x;st=DENY\r\n", Ask(rig, "POST", "/s?x", []).Head);
         Assert.True(Ask(rig, "/s?x", new KeyValuePair<string, string>("Connection", "close")).Close);
     }
 

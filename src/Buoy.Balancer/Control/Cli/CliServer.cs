@@ -111,6 +111,10 @@ public sealed class CliServer(EventLoop loop, ControlPlane plane) : IDisposable
         });
     }
 
+    /// <summary>Runs one command with all rights, for other ways in: the statistics page.</summary>
+    public CliReply Run(string[] words) =>
+        CliCommands.Run(new CliContext(plane, new CliSession(loop, plane, -1, CliLevel.Admin)), words);
+
     private void Start(int fd, CliLevel level, bool exposed)
     {
         var s = new CliSession(loop, plane, fd, level) { Exposed = exposed };
