@@ -15,6 +15,9 @@ public sealed record BalancerConfig
     public IReadOnlyList<ResolversConfig> Resolvers { get; init; } = [];
     public IReadOnlyList<UserListConfig> UserLists { get; init; } = [];
 
+    /// <summary>Maps and lists of patterns; the runtime API and rules change their contents.</summary>
+    internal Rules.Patterns.PatternStore Patterns { get; init; } = new();
+
     /// <summary>All servers of all proxies in order; <see cref="ServerConfig.Index"/> is the position here.</summary>
     public required IReadOnlyList<ServerConfig> Servers { get; init; }
 

@@ -46,6 +46,7 @@ internal sealed class ConfigurationFinisher(
         {
             Global = global, Proxies = built, Servers = servers, Binds = binds,
             Resolvers = [.. resolvers.Select(r => r.Build())], UserLists = [.. userLists.Select(u => u.Build())],
+            Patterns = context.Patterns,
         };
     }
 

@@ -121,7 +121,10 @@ internal static class LogFormatParser
 
             var places = what == "unique-id" ? SamplePlaces.FrontendHttpRequest
                 : what == "error-log-format" ? SamplePlaces.FrontendConnection : SamplePlaces.Log;
-            var among = new SampleContext { Places = places, What = what, Proxy = proxy.Name, Place = text.Place };
+            var among = new SampleContext
+            {
+                Places = places, What = what, Proxy = proxy.Name, Place = text.Place, Patterns = context.Patterns,
+            };
             var format = LogFormat.Parse(text.Text, http, among, out string error);
             if (format is not null && among.Pending.Count > 0)
             {

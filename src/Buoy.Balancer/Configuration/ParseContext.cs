@@ -10,6 +10,9 @@ internal sealed partial class ParseContext(Func<string, string?> environment)
 
     /// <summary>Number of a group by name, null = unknown.</summary>
     public Func<string, int?> FindGroup { get; init; } = Linux.ProcessAccounts.FindGroup;
+
+    /// <summary>Maps and lists of patterns of this configuration.</summary>
+    public Rules.Patterns.PatternStore Patterns { get; } = new();
     private readonly Dictionary<string, string?> _set = new(StringComparer.Ordinal);
 
     public List<Diagnostic> Diagnostics { get; } = [];

@@ -13,7 +13,8 @@ internal sealed record ExpressionCase(string Text, string Result)
 }
 
 /// <summary>
-/// A file of expressions/: lines <c>expression => result</c> under one request, whose lines begin with "&gt; ". Results are
+/// A file of expressions/: lines <c>expression => result</c> under one request, whose lines begin with "&gt; ".
+/// Results are
 /// the original's: BUOY_REWRITE=1 asks it anew. <c>DIR</c> stands for the folder of maps and lists.
 /// </summary>
 internal sealed class ExpressionFile
@@ -28,7 +29,8 @@ internal sealed class ExpressionFile
         _lines = [.. File.ReadAllLines(path, Encoding.Latin1)];
     }
 
-    public static string Folder { get; } = Path.Combine(SharedData.Repository, "tests", "Buoy.Balancer.Tests", "Rules", "expressions");
+    public static string Folder { get; } =
+        Path.Combine(SharedData.Repository, "tests", "Buoy.Balancer.Tests", "Rules", "expressions");
 
     /// <summary>Folder of maps and lists.</summary>
     public static string Files { get; } = Path.Combine(Folder, "files");
@@ -41,7 +43,8 @@ internal sealed class ExpressionFile
         get
         {
             var head = _lines.Where(l => l.StartsWith("> ", StringComparison.Ordinal)).Select(l => l[2..]).ToList();
-            string body = string.Join("\r\n", _lines.Where(l => l.StartsWith(">> ", StringComparison.Ordinal)).Select(l => l[3..]));
+            string body = string.Join("\r\n",
+                _lines.Where(l => l.StartsWith(">> ", StringComparison.Ordinal)).Select(l => l[3..]));
             if (head.Count == 0)
             {
                 head = ["GET / HTTP/1.1", "Host: www.example.com:8080"];
@@ -59,7 +62,8 @@ internal sealed class ExpressionFile
     public static ExpressionFile Open(string name) => new(Path.Combine(Folder, name + ".txt"));
 
     public static IEnumerable<string> Names() =>
-        Directory.GetFiles(Folder, "*.txt").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(StringComparer.Ordinal);
+        Directory.GetFiles(Folder, "*.txt").Select(f => Path.GetFileNameWithoutExtension(f)!).Order(
+            StringComparer.Ordinal);
 
     /// <summary>Writes other results behind the expressions.</summary>
     public void Rewrite(IReadOnlyList<string> results)

@@ -8,7 +8,8 @@ using Buoy.Balancer.Rules.Samples;
 namespace Buoy.Balancer.Tests.Rules;
 
 /// <summary>
-/// The files of expressions/: what the original makes of hundreds of fetches, converters and ACLs, and that ours makes the
+/// The files of expressions/: what the original makes of hundreds of fetches, converters and ACLs, and that ours makes
+/// the
 /// same of them.
 /// </summary>
 public sealed unsafe class ExpressionTests

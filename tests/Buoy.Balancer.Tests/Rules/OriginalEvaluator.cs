@@ -8,7 +8,8 @@ using Buoy.Tests;
 
 namespace Buoy.Balancer.Tests.Rules;
 
-/// <summary>Asks the installed HAProxy what expressions and ACLs make of a request: one process, one request for all.</summary>
+/// <summary>Asks the installed HAProxy what expressions and ACLs make of a request: one process, one request for
+/// all.</summary>
 internal sealed partial class OriginalEvaluator
 {
     private const int Chunk = 40;
@@ -31,7 +32,8 @@ internal sealed partial class OriginalEvaluator
 
     private static IEnumerable<string> Head(int port) =>
     [
-        "global", "  tune.bufsize 1000000", "  tune.http.maxhdr 32767", "defaults", "  mode http", "  timeout client 15s",
+        "global", "  tune.bufsize 1000000", "  tune.http.maxhdr 32767", "defaults", "  mode http",
+            "  timeout client 15s",
         "  timeout server 15s", "  timeout connect 15s", "userlist known", "  group staff users joe,eve",
         "  user joe insecure-password secret", "  user eve insecure-password other",
         "backend be", "  server s1 127.0.0.1:9 weight 7", "  server s2 127.0.0.1:9 disabled",
@@ -141,7 +143,8 @@ internal sealed partial class OriginalEvaluator
 
     private static string Ask(int port, string request, Func<string?> ended)
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 15000 };
+        using var socket = new Socket(
+            AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveTimeout = 15000 };
         bool connected = SpinWait.SpinUntil(() =>
         {
             try

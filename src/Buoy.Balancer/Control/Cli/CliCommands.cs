@@ -30,8 +30,37 @@ public static class CliCommands
         public string[] Path { get; } = Words.Split(' ');
     }
 
-    private static readonly Command[] All =
+    private static readonly Command[] All = Sorted(
     [
+        New("add acl", "add acl [@<ver>] <acl> <pattern>", "add an acl entry", CliLevel.Admin,
+            (c, w) => CliMaps.Add(c, w, map: false)),
+        New("add map", "add map [@<ver>] <map> <key> <val>", "add a map entry (payload supported instead of key/val)",
+            CliLevel.Admin, (c, w) => CliMaps.Add(c, w, map: true)),
+        New("clear acl", "clear acl [@<ver>] <acl>", "clear the contents of this acl", CliLevel.Admin,
+            (c, w) => CliMaps.Clear(c, w, map: false)),
+        New("clear map", "clear map [@<ver>] <map>", "clear the contents of this map", CliLevel.Admin,
+            (c, w) => CliMaps.Clear(c, w, map: true)),
+        New("commit acl", "commit acl @<ver> <acl>", "commit the ACL at this version", CliLevel.Admin,
+            (c, w) => CliMaps.Commit(c, w, map: false)),
+        New("commit map", "commit map @<ver> <map>", "commit the map at this version", CliLevel.Admin,
+            (c, w) => CliMaps.Commit(c, w, map: true)),
+        New("del acl", "del acl <acl> [<key>|#<ref>]", "delete acl entries matching <key>", CliLevel.Admin,
+            (c, w) => CliMaps.Delete(c, w, map: false)),
+        New("del map", "del map <map> [<key>|#<ref>]", "delete map entries matching <key>", CliLevel.Admin,
+            (c, w) => CliMaps.Delete(c, w, map: true)),
+        New("get acl", "get acl <acl> <value>", "report the patterns matching a sample for an ACL", CliLevel.User,
+            (c, w) => CliMaps.Get(c, w, map: false)),
+        New("get map", "get map <acl> <value>", "report the keys and values matching a sample for a map", CliLevel.User,
+            (c, w) => CliMaps.Get(c, w, map: true)),
+        New("prepare acl", "prepare acl <acl>", "prepare a new version for atomic ACL replacement", CliLevel.Admin,
+            (c, w) => CliMaps.Prepare(c, w, map: false)),
+        New("prepare map", "prepare map <acl>", "prepare a new version for atomic map replacement", CliLevel.Admin,
+            (c, w) => CliMaps.Prepare(c, w, map: true)),
+        New("set map", "set map <map> [<key>|#<ref>] <value>", "modify a map entry", CliLevel.Admin, CliMaps.Set),
+        New("show acl", "show acl [@<ver>] <acl>]", "report available acls or dump an acl's contents", CliLevel.User,
+            (c, w) => CliMaps.Show(c, w, map: false)),
+        New("show map", "show map [@ver] [map]", "report available maps or dump a map's contents", CliLevel.User,
+            (c, w) => CliMaps.Show(c, w, map: true)),
         New("clear counters", "clear counters [all]", "clear max statistics counters (or all counters)",
             CliLevel.Operator, CliSet.ClearCounters),
         New("disable agent", "disable agent", "disable agent checks", CliLevel.Admin, (c, w) =>
@@ -118,9 +147,9 @@ public static class CliCommands
         New("help", "help [<command>]", "list matching or all commands", CliLevel.User, (_, w) => Help(w)),
         New("prompt", "prompt", "toggle interactive mode with prompt", CliLevel.User, (c, _) => Prompt(c)),
         New("quit", "quit", "disconnect", CliLevel.User, (_, _) => CliReply.Done),
-    ];
+    ]);
 
-    private static readonly string[] Always = ["help", "prompt", "quit"];
+    private static string[] Always => ["help", "prompt", "quit"];
 
     /// <summary>Runs one command.</summary>
     public static CliReply Run(CliContext context, string[] words)
@@ -153,6 +182,10 @@ public static class CliCommands
         c.Session.TogglePrompt();
         return CliReply.Done;
     }
+
+    /// <summary>In the order of the alphabet, as the original lists them; those that are always there come last.</summary>
+    private static Command[] Sorted(Command[] commands) =>
+        [.. commands.OrderBy(c => Always.Contains(c.Words)).ThenBy(c => c.Words, StringComparer.Ordinal)];
 
     private static CliReply Help(string[] words)
     {

@@ -13,7 +13,14 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
     /// <summary>Before a level: the master says what its own session may do.</summary>
     internal const string Lower = "_level ";
 
+    /// <summary>Ends a command whose payload follows, up to an empty line.</summary>
+    private const string PayloadMark = " <<";
+
+    /// <summary>Characters of a payload at most: a larger list is given in several.</summary>
+    private const int MaxPayload = 4 << 20;
     private readonly List<byte> _input = [];
+    private readonly StringBuilder _payload = new();
+    private string? _payloadOf;
     private byte[] _output = [];
     private int _sent;
     private bool _prompt;
@@ -39,6 +46,9 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
 
     /// <summary>May it fetch the listening sockets? (<c>expose-fd listeners</c>)</summary>
     public bool Exposed { get; init; }
+
+    /// <summary>The lines that followed the command being run; null = none.</summary>
+    public string? Payload { get; private set; }
 
     /// <summary>Starts to read.</summary>
     public void Begin()
@@ -141,6 +151,30 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
                 continue;
             }
 
+            if (_payloadOf is null && line.EndsWith(PayloadMark, StringComparison.Ordinal))
+            {
+                _payloadOf = line[..^PayloadMark.Length];
+                _payload.Clear();
+                continue;
+            }
+
+            if (_payloadOf is not null)
+            {
+                if (line.Length > 0)
+                {
+                    _payload.Append(line).Append('\n');
+                    if (_payload.Length > MaxPayload)
+                    {
+                        Close();
+                        return;
+                    }
+
+                    continue;
+                }
+
+                (line, Payload, _payloadOf) = (_payloadOf, _payload.ToString(), null);
+            }
+
             any = true;
             if (line == "_getsocks")
             {
@@ -160,6 +194,8 @@ public sealed class CliSession(EventLoop loop, ControlPlane plane, int fd, CliLe
                     break;
                 }
             }
+
+            Payload = null;
         }
 
         _closing |= end || (any && !_prompt);

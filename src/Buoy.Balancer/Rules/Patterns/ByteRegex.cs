@@ -14,7 +14,8 @@ internal readonly record struct ByteGroup(int Start, int Length);
 /// </summary>
 internal sealed class ByteRegex
 {
-    /// <summary>A shard stands still while a regular expression runs: more than that is an attack or a mistake.</summary>
+    /// <summary>A shard stands still while a regular expression runs: more than that is an attack or a
+    /// mistake.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(200);
 
     /// <summary>Groups that a match reports, the whole one included (<c>\0</c> to <c>\9</c>).</summary>
@@ -36,7 +37,8 @@ internal sealed class ByteRegex
     /// <param name="ignoreCase">ASCII letters of both cases are alike.</param>
     /// <param name="capture">Groups are used: without, the original gives plain groups no number, and references to
     /// them are refused.</param>
-    /// <param name="error">For example <c>regex '(' is invalid (error=missing closing parenthesis, erroffset=1)</c>.</param>
+    /// <param name="error">For example <c>regex '(' is invalid (error=missing closing parenthesis,
+    /// erroffset=1)</c>.</param>
     public static ByteRegex? Create(string pattern, bool ignoreCase, bool capture, out string error)
     {
         error = "";
@@ -45,7 +47,8 @@ internal sealed class ByteRegex
         {
             try
             {
-                var options = RegexOptions.CultureInvariant | (ignoreCase ? RegexOptions.IgnoreCase : RegexOptions.None);
+                var options = RegexOptions.CultureInvariant | (
+                    ignoreCase ? RegexOptions.IgnoreCase : RegexOptions.None);
                 return new ByteRegex(new Regex(translated, options, Limit), pattern);
             }
             catch (RegexParseException e)
@@ -62,7 +65,8 @@ internal sealed class ByteRegex
     public bool IsMatch(ReadOnlySpan<byte> text)
     {
         char[]? rented = null;
-        Span<char> buffer = text.Length <= OnStack ? stackalloc char[OnStack] : (rented = ArrayPool<char>.Shared.Rent(text.Length));
+        Span<char> buffer = text.Length <= OnStack ? stackalloc char[OnStack]
+            : (rented = ArrayPool<char>.Shared.Rent(text.Length));
         try
         {
             Widen(text, buffer);

@@ -97,5 +97,6 @@ internal sealed class NetworkTree
 
     private static bool Bit(UInt128 value, int index) => ((value >> (127 - index)) & UInt128.One) != UInt128.Zero;
 
-    private static UInt128 Cut(UInt128 value, int bits) => bits == 0 ? UInt128.Zero : value & (UInt128.MaxValue << (128 - bits));
+    private static UInt128 Cut(UInt128 value, int bits) => bits == 0 ? UInt128.Zero
+        : value & (UInt128.MaxValue << (128 - bits));
 }

@@ -7,11 +7,13 @@ namespace Buoy.Balancer.Rules.Patterns;
 /// <summary>The criterion that patterns follow.</summary>
 /// <param name="Keyword">Its name as written, without arguments and converters.</param>
 /// <param name="Type">What its sample is, converters included.</param>
-/// <param name="Implied">The method of an ACL criterion (<c>hdr_beg</c>) that has no converters; null = by type.</param>
+/// <param name="Implied">The method of an ACL criterion (<c>hdr_beg</c>) that has no converters; null = by
+/// type.</param>
 internal sealed record PatternSubject(string Keyword, SampleType Type, MatchMethod? Implied);
 
 /// <summary>
-/// Reads what follows the criterion of an ACL: <c>[flags] [operator] [value] …</c> (configuration manual 7.1). Errors have
+/// Reads what follows the criterion of an ACL: <c>[flags] [operator] [value] …</c> (configuration manual 7.1). Errors
+/// have
 /// the original's words, without the place and the full stop that callers put around them.
 /// </summary>
 internal sealed class PatternArguments(PatternStore store, PatternSubject subject, SourcePlace place)
@@ -148,9 +150,9 @@ internal sealed class PatternArguments(PatternStore store, PatternSubject subjec
             return;
         }
 
-        if (reference.AddSet(_method!.Value, _ignoreCase, MapOutput.Text, _resolve, out _error) is { } set)
+        if (reference.AddSet(_method!.Value, _ignoreCase, MapOutput.None, _resolve, out _error) is { } set)
         {
-            reference.AddUser(_values, subject.Keyword, place);
+            reference.AddUser(_values, subject.Keyword, place, acl: true);
             _sets.Add(set);
         }
     }
@@ -172,7 +174,7 @@ internal sealed class PatternArguments(PatternStore store, PatternSubject subjec
         reference.AddUser(map: false, subject.Keyword, place);
         var method = _method!.Value;
         bool ignoreCase = _ignoreCase && !(subject.Type == SampleType.Method && method == MatchMethod.Str);
-        if (reference.AddSet(method, ignoreCase, MapOutput.Text, _resolve, out _error) is not { } set)
+        if (reference.AddSet(method, ignoreCase, MapOutput.None, _resolve, out _error) is not { } set)
         {
             return;
         }
@@ -241,7 +243,8 @@ internal sealed class PatternArguments(PatternStore store, PatternSubject subjec
     private static string? Compared(string word, string relation)
     {
         string[] parts = word.Split('.');
-        if (parts.Length > 2 || !ushort.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out ushort major))
+        if (parts.Length > 2 || !ushort.TryParse(
+            parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out ushort major))
         {
             return null;
         }

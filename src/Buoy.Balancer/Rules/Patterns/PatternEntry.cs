@@ -25,16 +25,27 @@ internal sealed class PatternElement(long order, uint generation, string pattern
 }
 
 /// <summary>What the value of a map is made into (manual 7.3.1, <c>map_…_int</c>, <c>map_…_ip</c>).</summary>
-internal enum MapOutput : byte { Text, Integer, Address }
+internal enum MapOutput : byte
+{
+    /// <summary>Values are not used: an ACL.</summary>
+    None,
+    Text,
+    Integer,
+    Address,
+}
 
 /// <summary>A value of a map, ready for use. Replaced as a whole when it changes.</summary>
 internal sealed record MapValue(byte[] Text, long Integer, byte[] Address)
 {
+    private static readonly MapValue Unused = new([], 0, []);
+
     /// <summary>Reads a value; null where it is not of that type.</summary>
     public static MapValue? Read(string text, MapOutput output)
     {
         switch (output)
         {
+            case MapOutput.None:
+                return Unused;
             case MapOutput.Integer:
                 long number = Configuration.Units.Atol(text, out string rest);
                 return rest.Length == 0 && text.Length > 0 ? new MapValue([], number, []) : null;

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace Buoy.Balancer.Rules.Patterns;
 
 /// <summary>
-/// The patterns of one set and version, arranged for its method. One writer at a time; lookups take no lock and allocate
+/// The patterns of one set and version, arranged for its method. One writer at a time; lookups take no lock and
+/// allocate
 /// nothing (a regular expression: its engine's own).
 /// </summary>
 internal abstract class PatternIndex
@@ -86,7 +87,8 @@ internal abstract class PatternIndex
         public override void Remove(PatternEntry entry) => _tree.Remove(entry);
     }
 
-    /// <summary>int, len: the first given that the number lies in. Single numbers are looked up, ranges gone through.</summary>
+    /// <summary>int, len: the first given that the number lies in. Single numbers are looked up, ranges gone
+    /// through.</summary>
     private sealed class RangeIndex : PatternIndex
     {
         private readonly TextTable _single = new(fold: false);
@@ -142,7 +144,8 @@ internal abstract class PatternIndex
         }
     }
 
-    /// <summary>ip: the smallest network, of the address's own family first (manual 7.1.6); then masks with holes.</summary>
+    /// <summary>ip: the smallest network, of the address's own family first (manual 7.1.6); then masks with
+    /// holes.</summary>
     private sealed class NetworkIndex : PatternIndex
     {
         private const ulong MappedTag = 0xffff00000000;

@@ -7,7 +7,8 @@ using Buoy.Balancer.Configuration;
 
 namespace Buoy.Balancer.Rules.Patterns;
 
-/// <summary>Reads the text of patterns (configuration manual 7.1.1 to 7.1.6). Errors have the original's words.</summary>
+/// <summary>Reads the text of patterns (configuration manual 7.1.1 to 7.1.6). Errors have the original's
+/// words.</summary>
 internal static class PatternReader
 {
     private const int BitsV4 = 32;
@@ -17,7 +18,8 @@ internal static class PatternReader
     /// <param name="element">Its pattern is read.</param>
     /// <param name="method">How it will be compared.</param>
     /// <param name="ignoreCase"><c>-i</c>.</param>
-    /// <param name="resolve">Ip: names of hosts are looked up (only while the configuration is read, without <c>-n</c>).</param>
+    /// <param name="resolve">Ip: names of hosts are looked up (only while the configuration is read, without
+    /// <c>-n</c>).</param>
     /// <param name="error">For example <c>'x' is not a number</c>.</param>
     public static PatternEntry? Read(
         PatternElement element, MatchMethod method, bool ignoreCase, bool resolve, out string error)
@@ -67,8 +69,10 @@ internal static class PatternReader
         string end = range ? text[(digits + 1)..] : "";
         string rest = "";
         long high = !range ? low : end.Length == 0 ? long.MaxValue : Units.Atol(end, out rest);
-        bool good = range ? rest.Length == 0 && (digits > 0 || end.Length > 0) && low <= high : digits > 0 && digits == text.Length;
-        error = good ? "" : text.AsSpan().ContainsAny(':', '-') ? $"'{text}' is not a valid number range" : $"'{text}' is not a number";
+        bool good = range ? rest.Length == 0 && (digits > 0 || end.Length > 0) && low <= high : digits > 0
+            && digits == text.Length;
+        error = good ? "" : text.AsSpan().ContainsAny(':', '-') ? $"'{text}' is not a valid number range"
+            : $"'{text}' is not a number";
         return good ? new PatternEntry { Element = element, Low = low, High = high } : null;
     }
 
@@ -97,7 +101,8 @@ internal static class PatternReader
             bool good = ushort.TryParse(major, NumberStyles.None, CultureInfo.InvariantCulture, out ushort a);
             if (dot >= 0)
             {
-                good &= ushort.TryParse(part[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out ushort b);
+                good &= ushort.TryParse(part[(dot + 1)..], NumberStyles.None, CultureInfo.InvariantCulture,
+                    out ushort b);
                 minor = b;
             }
 
@@ -143,7 +148,8 @@ internal static class PatternReader
         int bits = BitsV6;
         if (colon && !host.AsSpan().ContainsAny('%', '[', ']') && IPAddress.TryParse(host, out var six)
             && six.AddressFamily == AddressFamily.InterNetworkV6
-            && (mask is null || int.TryParse(mask, NumberStyles.None, CultureInfo.InvariantCulture, out bits)) && bits <= BitsV6)
+            && (mask is null || int.TryParse(mask, NumberStyles.None, CultureInfo.InvariantCulture, out bits))
+                && bits <= BitsV6)
         {
             return new PatternEntry { Element = element, Address = six.GetAddressBytes(), Bits = bits };
         }
@@ -161,7 +167,8 @@ internal static class PatternReader
         return new PatternEntry { Element = element, Address = bytes, Bits = bits, Mask = mask };
     }
 
-    /// <summary>Dotted, also abbreviated: the last number is the last byte, what is left out is 0 (10.12 = 10.0.0.12).</summary>
+    /// <summary>Dotted, also abbreviated: the last number is the last byte, what is left out is 0 (10.12 =
+    /// 10.0.0.12).</summary>
     private static uint? V4(string text)
     {
         string[] parts = text.Split('.');
@@ -173,7 +180,8 @@ internal static class PatternReader
         uint value = 0;
         for (int i = 0; i < parts.Length; i++)
         {
-            if (parts[i].Length is 0 or > 3 || !byte.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out byte b))
+            if (parts[i].Length is 0 or > 3
+                || !byte.TryParse(parts[i], NumberStyles.None, CultureInfo.InvariantCulture, out byte b))
             {
                 return null;
             }

@@ -3,7 +3,8 @@ using Buoy.Balancer.Configuration;
 namespace Buoy.Balancer.Rules.Patterns;
 
 /// <summary>
-/// A list of patterns that the runtime API and rules can change: a file, shared by all that name it, or the words of one
+/// A list of patterns that the runtime API and rules can change: a file, shared by all that name it, or the words of
+/// one
 /// <c>acl</c> (management manual, "show map"). Changes take its lock; lookups read the version in force without one.
 /// <code>
 ///   Add(…)  → element → one entry per set → the index of its version
@@ -61,11 +62,11 @@ internal sealed class PatternReference(string file, SourcePlace place)
     /// <summary>What the list of the runtime API says about it.</summary>
     public string Description { get; private set; } = "";
 
-    /// <summary>Notes who uses it.</summary>
-    public void AddUser(bool map, string keyword, SourcePlace at)
+    /// <summary>Notes who uses it: an ACL that reads it as a map is both.</summary>
+    public void AddUser(bool map, string keyword, SourcePlace at, bool acl = false)
     {
         UsedByMap |= map;
-        UsedByAcl |= !map;
+        UsedByAcl |= acl || !map;
         if (File.Length == 0)
         {
             Description = $"acl '{keyword}' file '{at.File}' line {at.Line}";

@@ -2,7 +2,8 @@ using Buoy.Balancer.Rules.Samples;
 
 namespace Buoy.Balancer.Rules.Patterns;
 
-/// <summary>The elements of one reference, made ready for one method: what an ACL or a map converter looks into.</summary>
+/// <summary>The elements of one reference, made ready for one method: what an ACL or a map converter looks
+/// into.</summary>
 internal sealed class PatternSet(
     PatternReference reference, int ordinal, MatchMethod method, bool ignoreCase, MapOutput output, bool resolve)
 {

@@ -2,7 +2,8 @@ using Buoy.Balancer.Rules.Samples;
 
 namespace Buoy.Balancer.Rules.Patterns;
 
-/// <summary>What an ACL compares its sample with: a method and the lists of patterns, of which one must match.</summary>
+/// <summary>What an ACL compares its sample with: a method and the lists of patterns, of which one must
+/// match.</summary>
 internal sealed class PatternTest(MatchMethod method, IReadOnlyList<PatternSet> sets)
 {
     private readonly PatternSet[] _sets = [.. sets];

@@ -2,7 +2,8 @@ namespace Buoy.Balancer.Rules.Patterns;
 
 /// <summary>
 /// Entries by prefix: a radix tree over bytes, for <c>beg</c>, and with everything read backwards for <c>end</c>. One
-/// writer at a time; readers take no lock: every change is one reference written, of a node that is complete. Where case
+/// writer at a time; readers take no lock: every change is one reference written, of a node that is complete. Where
+/// case
 /// is ignored the keys are in lower case.
 /// </summary>
 internal sealed class PrefixTree(bool fold, bool backwards)

@@ -9,9 +9,11 @@ namespace Buoy.Balancer.Rules.Patterns;
 internal readonly record struct RegexError(string Text, int Offset);
 
 /// <summary>
-/// Turns a PCRE pattern over bytes into one for .NET's engine. Text is matched as characters of which those below 0x80 are
+/// Turns a PCRE pattern over bytes into one for .NET's engine. Text is matched as characters of which those below 0x80
+/// are
 /// ASCII and byte b from 0x80 on is U+E000+b, a private character: so <c>\w</c>, <c>\d</c>, <c>\s</c>, <c>\b</c> and
-/// ignoring case concern ASCII only, as in PCRE without UTF. What PCRE has and .NET has not is rewritten (POSIX classes,
+/// ignoring case concern ASCII only, as in PCRE without UTF. What PCRE has and .NET has not is rewritten (POSIX
+/// classes,
 /// possessive quantifiers, <c>\Q…\E</c>, numbers of named groups, <c>\h</c>, <c>\R</c>) or refused by name (recursion,
 /// branch reset, <c>\K</c>, <c>\C</c>, <c>\X</c>, verbs).
 /// </summary>
@@ -285,7 +287,8 @@ internal sealed class RegexTranslator
     private static string? Name(string rest)
     {
         int start = rest.StartsWith("?P<", StringComparison.Ordinal) ? 3
-            : rest.StartsWith("?<", StringComparison.Ordinal) || rest.StartsWith("?'", StringComparison.Ordinal) ? 2 : 0;
+            : rest.StartsWith("?<", StringComparison.Ordinal) || rest.StartsWith("?'", StringComparison.Ordinal) ? 2
+                : 0;
         if (start == 0)
         {
             return null;
@@ -415,7 +418,8 @@ internal sealed class RegexTranslator
                 _atom = -1;
                 break;
             case 'h' or 'H' or 'v' or 'V' or 'N':
-                _out.Append(c == 'N' ? "[^\\n]" : char.IsLower(c) ? $"[{Blank(c)}]" : $"[^{Blank(char.ToLowerInvariant(c))}]");
+                _out.Append(c == 'N' ? "[^\\n]" : char.IsLower(c) ? $"[{Blank(c)}]"
+                    : $"[^{Blank(char.ToLowerInvariant(c))}]");
                 break;
             case 'R':
                 _out.Append("(?>\\r\\n|[").Append(Blank('v')).Append("])");
@@ -522,7 +526,8 @@ internal sealed class RegexTranslator
         return reference ? digits : null;
     }
 
-    /// <summary>Value of an escaped character (the position is behind <paramref name="c"/>); null after an error.</summary>
+    /// <summary>Value of an escaped character (the position is behind <paramref name="c"/>); null after an
+    /// error.</summary>
     private int? Character(char c)
     {
         switch (c)
@@ -594,7 +599,8 @@ internal sealed class RegexTranslator
             value = (value * radix) + digit;
             if (digit >= radix || value > 255)
             {
-                Fail(digit >= radix ? "non-hex or non-octal character in {}" : "character code point value in \\x{} or \\o{} is too large", i);
+                Fail(digit >= radix ? "non-hex or non-octal character in {}"
+                    : "character code point value in \\x{} or \\o{} is too large", i);
                 return null;
             }
         }
@@ -847,7 +853,8 @@ internal sealed class RegexTranslator
             {
                 string rest = pattern[(i + 1)..];
                 count += (!rest.StartsWith('?') && capture) || (rest.StartsWith('?') && Name(rest) is not null
-                    && !rest.StartsWith("?<=", StringComparison.Ordinal) && !rest.StartsWith("?<!", StringComparison.Ordinal)) ? 1 : 0;
+                    && !rest.StartsWith("?<=", StringComparison.Ordinal)
+                        && !rest.StartsWith("?<!", StringComparison.Ordinal)) ? 1 : 0;
             }
         }
 

@@ -23,7 +23,8 @@ internal sealed class Substitution
             }
 
             i++;
-            if (i == text.Length || (text[i] == 'x' && !(i + 2 < text.Length && IsHex(text[i + 1]) && IsHex(text[i + 2]))))
+            if (i == text.Length || (text[i] == 'x'
+                && !(i + 2 < text.Length && IsHex(text[i + 1]) && IsHex(text[i + 2]))))
             {
                 return null;
             }

@@ -1,7 +1,8 @@
 namespace Buoy.Balancer.Rules.Patterns;
 
 /// <summary>
-/// Entries by exact key. One writer at a time; readers take no lock: a node is complete before it is linked, and one that
+/// Entries by exact key. One writer at a time; readers take no lock: a node is complete before it is linked, and one
+/// that
 /// is taken out still leads on to the next.
 /// </summary>
 internal sealed class TextTable(bool fold)

@@ -38,7 +38,8 @@ internal static class WordMatch
         for (int at = 0; (at = TextFold.IndexOf(text, word, fold, at)) >= 0; at++)
         {
             int end = at + word.Length;
-            if ((at == 0 || IsDelimiter(text[at - 1], method)) && (end == text.Length || IsDelimiter(text[end], method)))
+            if ((at == 0 || IsDelimiter(text[at - 1], method))
+                && (end == text.Length || IsDelimiter(text[end], method)))
             {
                 return true;
             }

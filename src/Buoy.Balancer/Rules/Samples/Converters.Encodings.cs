@@ -10,10 +10,14 @@ internal static unsafe class EncodingConverters
 
     public static IEnumerable<ConverterEntry> Entries() =>
     [
-        new("base64", "", SampleType.Bin, SampleType.Str, (SampleScope s, SampleArguments _, ref Sample v) => Encode(s, ref v, false)),
-        new("ub64enc", "", SampleType.Bin, SampleType.Str, (SampleScope s, SampleArguments _, ref Sample v) => Encode(s, ref v, true)),
-        new("b64dec", "", SampleType.Str, SampleType.Bin, (SampleScope s, SampleArguments _, ref Sample v) => Decode(s, ref v, false)),
-        new("ub64dec", "", SampleType.Str, SampleType.Bin, (SampleScope s, SampleArguments _, ref Sample v) => Decode(s, ref v, true)),
+        new("base64", "", SampleType.Bin, SampleType.Str, (SampleScope s, SampleArguments _, ref Sample v) =>
+            Encode(s, ref v, false)),
+        new("ub64enc", "", SampleType.Bin, SampleType.Str, (SampleScope s, SampleArguments _, ref Sample v) =>
+            Encode(s, ref v, true)),
+        new("b64dec", "", SampleType.Str, SampleType.Bin, (SampleScope s, SampleArguments _, ref Sample v) =>
+            Decode(s, ref v, false)),
+        new("ub64dec", "", SampleType.Str, SampleType.Bin, (SampleScope s, SampleArguments _, ref Sample v) =>
+            Decode(s, ref v, true)),
         new("hex", "", SampleType.Bin, SampleType.Str, Hex),
         new("hex2i", "", SampleType.Str, SampleType.Sint, HexToInteger),
         new("be2hex", "string[,integer,integer]", SampleType.Bin, SampleType.Str, Chunks, CheckHexChunks),
@@ -31,7 +35,8 @@ internal static unsafe class EncodingConverters
             return false;
         }
 
-        sample.SetText(p, Base64Text.Encode(sample.Bytes, new Span<byte>(p, Base64Text.EncodedLength(sample.Length)), url));
+        sample.SetText(p, Base64Text.Encode(
+            sample.Bytes, new Span<byte>(p, Base64Text.EncodedLength(sample.Length)), url));
         return true;
     }
 
@@ -101,7 +106,8 @@ internal static unsafe class EncodingConverters
     private static string? CheckTruncate(SampleArguments arguments, bool isHex)
     {
         arguments.Data = isHex;
-        return arguments.Integer(2, 0) is not (0 or 1) ? $"Unsupported truncate value ({arguments.Integer(2, 0)})" : null;
+        return arguments.Integer(2, 0) is not (0 or 1) ? $"Unsupported truncate value ({arguments.Integer(2, 0)})"
+            : null;
     }
 
     /// <summary>be2hex and be2dec: chunks of bytes with a separator between.</summary>
@@ -175,7 +181,8 @@ internal static unsafe class EncodingConverters
                     b = (byte)' ';
                     break;
                 case (byte)'%':
-                    if (i + 2 >= text.Length || !char.IsAsciiHexDigit((char)text[i + 1]) || !char.IsAsciiHexDigit((char)text[i + 2]))
+                    if (i + 2 >= text.Length || !char.IsAsciiHexDigit((char)text[i + 1])
+                        || !char.IsAsciiHexDigit((char)text[i + 2]))
                     {
                         return false;
                     }
@@ -200,7 +207,8 @@ internal static unsafe class EncodingConverters
     private static int Digit(byte b) => b <= '9' ? b - '0' : (b | 0x20) - 'a' + 10;
 
     private static string? CheckUrlEncode(SampleArguments arguments, SampleContext context) =>
-        arguments[0] is { Text.Length: > 0 } a && a.Text != "query" ? "Unexpected encode type. Allowed value is 'query'" : null;
+        arguments[0] is { Text.Length: > 0 } a && a.Text != "query"
+            ? "Unexpected encode type. Allowed value is 'query'" : null;
 
     private static bool UrlEncode(SampleScope scope, SampleArguments arguments, ref Sample sample)
     {

@@ -92,7 +92,8 @@ internal static class HashConverters
     private static string? CheckDigest(SampleArguments arguments, SampleContext context)
     {
         string name = arguments[0]?.Text ?? "";
-        Digest? digest = Algorithm(name) is { } a ? (data, into) => CryptographicOperations.HashData(a, data, into) : null;
+        Digest? digest = Algorithm(name) is { } a ? (data, into) => CryptographicOperations.HashData(a, data, into)
+            : null;
         return digest is null ? UnknownDigest : Keep(arguments, digest);
     }
 
@@ -152,7 +153,8 @@ internal static class HashConverters
         if (key.Key is null)
         {
             var variable = default(Sample);
-            if (!scope.TryGetVariable(key.Variable, ref variable) || !SampleCasts.Apply(scope, ref variable, SampleType.Str))
+            if (!scope.TryGetVariable(key.Variable, ref variable)
+                || !SampleCasts.Apply(scope, ref variable, SampleType.Str))
             {
                 return false;
             }

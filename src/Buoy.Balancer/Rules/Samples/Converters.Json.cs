@@ -58,10 +58,12 @@ internal static unsafe class JsonConverters
         const int Digits = 6;
         string exponential = number.ToString("e5", CultureInfo.InvariantCulture);
         int at = exponential.IndexOf('e');
-        int exponent = int.Parse(exponential.AsSpan(at + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        int exponent = int.Parse(exponential.AsSpan(at + 1), NumberStyles.AllowLeadingSign,
+            CultureInfo.InvariantCulture);
         if (number == 0 || (exponent >= -4 && exponent < Digits))
         {
-            return number.ToString("0." + new string('#', Digits - 1 - Math.Min(exponent, Digits - 1)), CultureInfo.InvariantCulture);
+            return number.ToString("0." + new string('#', Digits - 1 - Math.Min(exponent, Digits - 1)),
+                CultureInfo.InvariantCulture);
         }
 
         string mantissa = exponential[..at].TrimEnd('0').TrimEnd('.');

@@ -52,7 +52,8 @@ internal static unsafe class TextConverters
         arguments[0]!.Integer == 0 ? "Unexpected value 0 for index"
         : arguments[1]!.Length == 0 ? "Empty separators list" : null;
 
-    /// <summary>field and word: parts between delimiters, from the start or, where the index is negative, from the end.</summary>
+    /// <summary>field and word: parts between delimiters, from the start or, where the index is negative, from the
+    /// end.</summary>
     private static bool Part(SampleArguments arguments, ref Sample sample, bool words)
     {
         long index = arguments[0]!.Integer;
@@ -266,7 +267,8 @@ internal static unsafe class TextConverters
         var replacement = (Replacement)arguments.Data!;
         int size = scope.Config?.Global.BufferSize ?? 16384;
         byte* p = scope.Temporary.Take(size);
-        int n = p == null ? -1 : replacement.Regex.Replace(sample.Bytes, replacement.Text, replacement.All, new Span<byte>(p, size));
+        int n = p == null ? -1 : replacement.Regex.Replace(
+            sample.Bytes, replacement.Text, replacement.All, new Span<byte>(p, size));
         if (n < 0)
         {
             return false;

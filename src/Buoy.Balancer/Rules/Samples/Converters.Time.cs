@@ -57,7 +57,8 @@ internal static class TimeConverters
     }
 
     private static bool InRange(long seconds) =>
-        seconds >= DateTimeOffset.MinValue.ToUnixTimeSeconds() && seconds <= DateTimeOffset.MaxValue.ToUnixTimeSeconds();
+        seconds >= DateTimeOffset.MinValue.ToUnixTimeSeconds()
+            && seconds <= DateTimeOffset.MaxValue.ToUnixTimeSeconds();
 
     private static bool Format(SampleScope scope, SampleArguments arguments, ref Sample sample, TimeZoneInfo zone)
     {

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using System.Text;
 
 namespace Buoy.Balancer.Rules.Samples;
 
@@ -110,7 +109,8 @@ internal ref struct JsonPath(ReadOnlySpan<byte> json)
     private bool Element(ref ReadOnlySpan<byte> path)
     {
         int end = path.IndexOf((byte)']');
-        if (end < 0 || !Utf8Parser.TryParse(path[1..end], out int index, out int used) || used != end - 1 || Here != '[')
+        if (end < 0 || !Utf8Parser.TryParse(path[1..end], out int index, out int used) || used != end - 1
+            || Here != '[')
         {
             return false;
         }
@@ -173,7 +173,8 @@ internal ref struct JsonPath(ReadOnlySpan<byte> json)
                 return Word("null"u8) ? JsonKind.Null : JsonKind.None;
             default:
                 int start = _at;
-                while (_at < _json.Length && (char.IsAsciiDigit((char)_json[_at]) || _json[_at] is (byte)'-' or (byte)'+'
+                while (_at < _json.Length && (
+                    char.IsAsciiDigit((char)_json[_at]) || _json[_at] is (byte)'-' or (byte)'+'
                     or (byte)'.' or (byte)'e' or (byte)'E'))
                 {
                     _at++;
@@ -278,20 +279,23 @@ internal ref struct JsonPath(ReadOnlySpan<byte> json)
 
             if (text[i] == 'u')
             {
-                if (i + 4 >= text.Length || !Utf8Parser.TryParse(text.Slice(i + 1, 4), out uint c, out int used, 'x') || used != 4)
+                // The original knows only those of one byte, and no escaped slash.
+                if (i + 4 >= text.Length || !Utf8Parser.TryParse(text.Slice(i + 1, 4), out uint c, out int used, 'x')
+                    || used != 4
+                    || c > byte.MaxValue)
                 {
                     return -1;
                 }
 
                 i += 4;
-                n += (Rune.IsValid(c) ? new Rune(c) : Rune.ReplacementChar).EncodeToUtf8(into[n..]);
+                into[n++] = (byte)c;
                 continue;
             }
 
             byte b = text[i] switch
             {
                 (byte)'b' => 8, (byte)'f' => 12, (byte)'n' => 10, (byte)'r' => 13, (byte)'t' => 9,
-                (byte)'"' or (byte)'\\' or (byte)'/' => text[i], _ => 0,
+                (byte)'"' or (byte)'\\' => text[i], _ => 0,
             };
             if (b == 0)
             {

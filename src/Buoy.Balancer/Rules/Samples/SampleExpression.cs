@@ -24,7 +24,7 @@ internal sealed class SampleExpression(
             var type = Fetch.Type;
             foreach (var (entry, _) in _converters)
             {
-                type = entry.Output == SampleType.Any ? type : entry.Output;
+                type = entry.Output;
             }
 
             return type;

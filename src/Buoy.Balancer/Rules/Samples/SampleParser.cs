@@ -140,7 +140,7 @@ internal static class SampleParser
             return false;
         }
 
-        type = converter.Output == SampleType.Any ? type : converter.Output;
+        type = converter.Output;
         converters.Add((converter, arguments));
         return true;
     }

@@ -45,12 +45,13 @@ internal sealed record ConverterEntry(
 internal static class SampleRegistry
 {
     private static readonly Dictionary<string, FetchEntry> Fetches = Build(
-        [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries()]);
+        [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries(), .. BodyFetches.Entries(),
+            .. CookieFetches.Entries(), .. UrlFetches.Entries(), .. InternalFetches.Entries(), .. StateFetches.Entries()]);
 
     private static readonly Dictionary<string, ConverterEntry> Converters = BuildConverters(
         [.. BasicConverters.Entries(), .. MapConverters.Entries(), .. NumberConverters.Entries(), .. HashConverters.Entries(),
             .. EncodingConverters.Entries(), .. TextConverters.Entries(), .. VariableConverters.Entries(),
-            .. TimeConverters.Entries(), .. JsonConverters.Entries()]);
+            .. TimeConverters.Entries(), .. JsonConverters.Entries(), .. StateFetches.Converters()]);
 
     public static IReadOnlyCollection<FetchEntry> AllFetches => Fetches.Values;
 

@@ -70,7 +70,8 @@ internal static class StrfTime
         'y' => (t.Year % 100).ToString("00", C),
         'Y' => t.Year.ToString(C),
         'z' => (t.Offset < TimeSpan.Zero ? "-" : "+") + t.Offset.ToString("hhmm", C),
-        'Z' => ReferenceEquals(zone, TimeZoneInfo.Utc) || zone.BaseUtcOffset == TimeSpan.Zero && !zone.SupportsDaylightSavingTime
+        'Z' => ReferenceEquals(zone, TimeZoneInfo.Utc) || zone.BaseUtcOffset == TimeSpan.Zero
+            && !zone.SupportsDaylightSavingTime
             ? (ReferenceEquals(zone, TimeZoneInfo.Utc) ? "GMT" : "UTC")
             : zone.IsDaylightSavingTime(t) ? zone.DaylightName : zone.StandardName,
         '%' => "%",

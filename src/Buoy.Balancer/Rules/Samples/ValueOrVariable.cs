@@ -2,7 +2,8 @@ using Buoy.Balancer.Configuration;
 
 namespace Buoy.Balancer.Rules.Samples;
 
-/// <summary>An argument that is a number or text in the configuration, or a variable looked up when it is needed.</summary>
+/// <summary>An argument that is a number or text in the configuration, or a variable looked up when it is
+/// needed.</summary>
 internal static class ValueOrVariable
 {
     /// <summary>The check of arithmetic converters: an integer or a variable's name.</summary>
