@@ -92,6 +92,15 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void ClientLeft(Conn* c, int have, bool reset)
     {
+        if (have > 0 && !reset)
+        {
+            // It may still read: half a request is answered.
+            c->FrontendCounters[(int)Counter.RequestErrors]++;
+            KeepRequestLine(c, "<BADREQ>"u8);
+            Fail(c, 400, 'C', 'R');
+            return;
+        }
+
         if (have > 0 || reset)
         {
             c->FrontendCounters[(int)Counter.RequestErrors]++;

@@ -447,7 +447,8 @@ internal sealed unsafe partial class Shard<TPoller>
         c->Flags |= ConnFlags.Answered;
         CountStatus(c, status);
         var proxy = _config.Proxies[c->Backend >= 0 ? c->Backend : c->Frontend];
-        byte[] reply = Http.ErrorReplies.Get(proxy, status);
+        bool unread = c->EndPhase == 'R' && (status is 400 or 408);
+        byte[] reply = unread ? Http.ErrorReplies.Unread(proxy, status) : Http.ErrorReplies.Get(proxy, status);
         CountOut(c, reply.Length);
         EndTransaction(c);
         ReleaseOut(c);

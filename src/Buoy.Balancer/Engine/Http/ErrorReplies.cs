@@ -26,6 +26,25 @@ internal static class ErrorReplies
     public static byte[] Get(ProxyConfig proxy, int status) =>
         proxy.ErrorFiles.TryGetValue(status, out var file) ? file : BuiltIn[status];
 
+    /// <summary>
+    /// What goes out where the request could not be read at all: the original writes these as they stand, without making
+    /// a message of them.
+    /// </summary>
+    public static byte[] Unread(ProxyConfig proxy, int status) =>
+        proxy.ErrorFiles.TryGetValue(status, out var file) ? file : status == 400 ? BadRequest : TimedOut;
+
+    private static byte[] BadRequest { get; } = MakeUnread("400 Bad request", "Your browser sent an invalid request.");
+
+    private static byte[] TimedOut { get; } =
+        MakeUnread("408 Request Time-out", "Your browser didn't send a complete request in time.");
+
+    private static byte[] MakeUnread(string status, string text)
+    {
+        string body = $"<html><body><h1>{status}</h1>\n{text}\n</body></html>\n";
+        return Encoding.ASCII.GetBytes($"HTTP/1.1 {status}\r\nContent-length: {body.Length}\r\nCache-Control: no-cache\r\n"
+            + $"Connection: close\r\nContent-Type: text/html\r\n\r\n{body}");
+    }
+
     private static byte[] Make(string status, string title, string text)
     {
         string body = $"<html><body><h1>{title}</h1>\n{text}\n</body></html>\n";

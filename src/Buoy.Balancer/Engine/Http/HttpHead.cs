@@ -18,7 +18,7 @@ internal enum KnownField : byte
     Host,
     Upgrade,
 
-    /// <summary>A field that is not passed on: a repeated equal Content-Length, Proxy-Connection.</summary>
+    /// <summary>A field that is not passed on: a repeated equal Content-Length or Host.</summary>
     Dropped,
 }
 
@@ -34,9 +34,10 @@ internal struct HeaderField
 
 /// <summary>
 /// An HTTP/1.x message head, parsed strictly (RFC 9112) in place: field names are lower-cased where they stand. What
-/// could be read in two ways (smuggling) is refused: spaces before colons, folded lines, several or malformed lengths,
-/// a length beside a transfer coding, codings other than chunked, several hosts, NUL and bare CR. A bare LF ends a
-/// line, as in HAProxy. One object per shard, used again for every message.
+/// could be read in two ways (smuggling) is refused or made one: spaces before colons, differing or malformed lengths,
+/// codings other than chunked, several hosts, NUL and bare CR are refused; folded lines are joined, equal lengths and
+/// hosts become one, a length beside a transfer coding is taken out. A bare LF ends a line, as in HAProxy. One object per
+/// shard, used again for every message.
 /// </summary>
 internal sealed unsafe class HttpHead
 {
@@ -104,32 +105,49 @@ internal sealed unsafe class HttpHead
 
         Method = at;
         MethodLength = i - at;
-        if (MethodLength == 0 || i >= end || data[i] != ' ')
+        if (MethodLength == 0 || i >= end || !IsBlank(data[i]))
         {
             return Bad("malformed method");
         }
 
-        Target = ++i;
-        while (i < end && data[i] is > 0x20 and < 0x7f)
+        for (; i < end && IsBlank(data[i]); i++)
+        {
+        }
+
+        Target = i;
+        while (i < end && data[i] is > 0x20 and < 0x7f and not (byte)'#')
         {
             i++;
         }
 
         TargetLength = i - Target;
-        if (TargetLength == 0 || end - i != 9 || data[i] != ' ' || !Version(data + i + 1))
+        int version = i;
+        for (; version < end && IsBlank(data[version]); version++)
+        {
+        }
+
+        if (TargetLength == 0 || version == i || end - version != 8 || !RequestVersion(data + version)
+            || (data[Target] == '/' && new ReadOnlySpan<byte>(data + Method, MethodLength).SequenceEqual("CONNECT"u8)))
         {
             return Bad("malformed request line");
         }
 
+        Compact(data, at, version);
         result = ParseFields(data, length, next);
         if (result != ParseResult.Complete)
         {
             return result;
         }
 
-        if (Chunked && (ContentLength >= 0 || Minor == 0))
+        if (Chunked && Minor == 0)
         {
-            return Bad(Minor == 0 ? "transfer coding in HTTP/1.0" : "length beside a transfer coding");
+            return Bad("transfer coding in HTTP/1.0");
+        }
+
+        if (Chunked)
+        {
+            // The coding wins over a length beside it (RFC 9112, 6.1); the connection ends with this exchange.
+            DropLength();
         }
 
         return CheckAuthority(data);
@@ -179,6 +197,47 @@ internal sealed unsafe class HttpHead
         return result;
     }
 
+    private static bool IsBlank(byte b) => b is (byte)' ' or (byte)'\t';
+
+    /// <summary>
+    /// The request line with one space between its parts, moved to its end: what comes free before it is filled with line
+    /// ends, which are skipped when the head is read once more.
+    /// </summary>
+    private void Compact(byte* data, int start, int version)
+    {
+        int target = version - 1 - TargetLength;
+        int method = target - 1 - MethodLength;
+        if (method == start)
+        {
+            data[target - 1] = data[version - 1] = (byte)' ';
+            return;
+        }
+
+        Buffer.MemoryCopy(data + Target, data + target, TargetLength, TargetLength);
+        Buffer.MemoryCopy(data + Method, data + method, MethodLength, MethodLength);
+        data[target - 1] = data[version - 1] = (byte)' ';
+        new Span<byte>(data + start, method - start).Fill((byte)'\n');
+        (Method, Target) = (method, target);
+    }
+
+    /// <summary>HTTP/d.d; what is newer than 1.1 is treated as 1.1, what is older as 1.0.</summary>
+    private bool RequestVersion(byte* p)
+    {
+        if (!new ReadOnlySpan<byte>(p, 5).SequenceEqual("HTTP/"u8) || p[6] != '.'
+            || !char.IsAsciiDigit((char)p[5]) || !char.IsAsciiDigit((char)p[7]))
+        {
+            return false;
+        }
+
+        Minor = p[5] > '1' || (p[5] == '1' && p[7] >= '1') ? 1 : 0;
+        if (Minor == 1)
+        {
+            p[5] = p[7] = (byte)'1';
+        }
+
+        return true;
+    }
+
     /// <summary>A field's value, trimmed.</summary>
     public static ReadOnlySpan<byte> Value(byte* data, in HeaderField field) =>
         new(data + field.Value, field.ValueLength);
@@ -201,6 +260,22 @@ internal sealed unsafe class HttpHead
 
             int end = at + lf;
             int next = end + 1;
+            bool empty = lf == 0 || (lf == 1 && data[at] == '\r');
+            while (!empty && (next == length || IsBlank(data[next])))
+            {
+                // A folded line: its line end is white space (RFC 9112, 5.2).
+                lf = next == length ? -1 : new ReadOnlySpan<byte>(data + next, length - next).IndexOf((byte)'\n');
+                if (lf < 0)
+                {
+                    return ParseResult.Incomplete;
+                }
+
+                data[end] = (byte)' ';
+                data[end - 1] = data[end - 1] == '\r' ? (byte)' ' : data[end - 1];
+                end = next + lf;
+                next = end + 1;
+            }
+
             if (end > at && data[end - 1] == '\r')
             {
                 end--;
@@ -270,11 +345,19 @@ internal sealed unsafe class HttpHead
             case 4 when name.SequenceEqual("host"u8):
                 for (int i = 0; i < Count - 1; i++)
                 {
-                    if (Fields[i].Known == KnownField.Host)
+                    if (Fields[i].Known != KnownField.Host)
+                    {
+                        continue;
+                    }
+
+                    if (!Value(data, Fields[i]).SequenceEqual(value))
                     {
                         Error = "several Host fields";
                         return false;
                     }
+
+                    f.Known = KnownField.Dropped;
+                    return true;
                 }
 
                 f.Known = KnownField.Host;
@@ -293,9 +376,6 @@ internal sealed unsafe class HttpHead
                 return true;
             case 14 when name.SequenceEqual("content-length"u8):
                 return Length10(value, ref f);
-            case 16 when name.SequenceEqual("proxy-connection"u8):
-                f.Known = KnownField.Dropped;
-                return true;
             case 17 when name.SequenceEqual("transfer-encoding"u8):
                 if (Chunked || !System.Text.Ascii.EqualsIgnoreCase(value, "chunked"u8))
                 {
@@ -311,7 +391,44 @@ internal sealed unsafe class HttpHead
         }
     }
 
+    /// <summary>Content-Length, also as a list of equal numbers: one is passed on.</summary>
     private bool Length10(ReadOnlySpan<byte> value, ref HeaderField f)
+    {
+        int first = -1;
+        while (true)
+        {
+            int comma = value.IndexOf((byte)',');
+            var part = comma < 0 ? value : Trim(value[..comma]);
+            if (!OneLength(part))
+            {
+                Error = "malformed or differing Content-Length";
+                return false;
+            }
+
+            first = first < 0 ? part.Length : first;
+            if (comma < 0)
+            {
+                break;
+            }
+
+            value = Trim(value[(comma + 1)..]);
+        }
+
+        f.ValueLength = first;
+        for (int i = 0; i < Count - 1; i++)
+        {
+            if (Fields[i].Known == KnownField.ContentLength)
+            {
+                f.Known = KnownField.Dropped;
+                return true;
+            }
+        }
+
+        f.Known = KnownField.ContentLength;
+        return true;
+    }
+
+    private bool OneLength(ReadOnlySpan<byte> value)
     {
         long length = 0;
         bool good = value.Length is > 0 and <= 18;
@@ -323,11 +440,9 @@ internal sealed unsafe class HttpHead
 
         if (!good || (ContentLength >= 0 && ContentLength != length))
         {
-            Error = "malformed or differing Content-Length";
             return false;
         }
 
-        f.Known = ContentLength >= 0 ? KnownField.Dropped : KnownField.ContentLength;
         ContentLength = length;
         return true;
     }
