@@ -207,4 +207,57 @@ public sealed class ReloadTests
         OneRing(lab);
         Assert.Empty(lab.Fatal);
     }
+
+    [Fact]
+    public void Downscale_OneLeavesAnotherCrashes_OnlyTheLeaveLowersExpected()
+    {
+        using var lab = new EngineLab(4, token: 600);
+        const string quorum = "expected_votes: 2\n  allow_downscale: 1";
+        for (uint id = 1; id <= 4; id++)
+        {
+            lab.Start(id, quorum);
+        }
+
+        OneRing(lab);
+        Assert.All(lab.Nodes, n => Assert.Equal(4, n.Engine.Status.ExpectedVotes));
+        lab.Nodes[3].Engine.Leave();
+        lab.Nodes.RemoveAt(3);
+        OneRing(lab);
+        Assert.All(lab.Nodes, n => Assert.Equal((3, 2), (n.Engine.Status.ExpectedVotes, n.Engine.Status.Quorum)));
+        lab.Crash(lab.Nodes[2]);
+        OneRing(lab);
+        Assert.All(lab.Nodes, n => Assert.Equal((3, 2), (n.Engine.Status.ExpectedVotes, n.Engine.Status.Quorum)));
+    }
+
+    [Fact]
+    public void Tracking_OfExpectedVotes_OnDiskAndAFloorAfterARestart()
+    {
+        using var lab = new EngineLab(2);
+        const string quorum = "expected_votes_tracking: 1";
+        var one = lab.Start(1, quorum);
+        lab.Until(() => one.Sees(1), "a view");
+        string file = Path.Combine(Path.GetDirectoryName(lab.ConfPath)!, "ev_tracking");
+        Assert.Equal("2\n", File.ReadAllText(file));
+        lab.Crash(one);
+        File.WriteAllText(file, "7\n");
+        one = lab.Start(1, quorum);
+        lab.Until(() => one.Sees(1), "a view");
+        Assert.Equal((7, 4), (one.Engine.Status.ExpectedVotes, one.Engine.Status.Quorum));
+        lab.Crash(one);
+        File.WriteAllText(file, "many\n");
+        Assert.Contains("ev_tracking", Assert.Throws<IOException>(() => lab.Start(1, quorum)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Device_OfOneSide_ItsVotesCountAndTheOthersAreTold()
+    {
+        using var lab = new EngineLab(2);
+        var one = lab.Start(1);
+        lab.Start(2);
+        OneRing(lab);
+        one.Engine.SetDevice(new Buoy.Membership.Quorum.QuorumDevice(true, true, true, false));
+        one.Send("the ring goes on");
+        lab.Until(() => lab.Nodes.TrueForAll(n => n.Messages.Count == 1), "a message");
+        Assert.Equal(2, one.Engine.Status.TotalVotes);
+    }
 }

@@ -153,6 +153,7 @@ internal static class SeedRun
         }
 
         s.StartAll();
+        s.ReloadAll();
         if (!s.RunUntil(s.IsOneRing, (2 * TotemLimits.MergeBackoff) + 5000))
         {
             return "E13: no common ring: " + string.Join(" ", s.Nodes.Select(n =>

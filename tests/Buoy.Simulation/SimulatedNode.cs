@@ -177,6 +177,15 @@ internal sealed class SimulatedNode
         }
     }
 
+    public void Reconfigure(long now, TotemParameters parameters)
+    {
+        if (Core is not null && PausedUntil <= now)
+        {
+            Core.Reconfigure(Local(now), parameters, _simulation.Allowed);
+            Perform(now);
+        }
+    }
+
     /// <summary>A wake-up of the host: all that waits in the socket, then the deadlines.</summary>
     public void Turn(long now)
     {

@@ -96,6 +96,29 @@ internal sealed partial class Simulation
         return plain with { ExpectedVotes = _votes.Values.Sum() };
     }
 
+    /// <summary>Some nodes reload other timers; the larger token holds until the next ring (9.24 of the specification).</summary>
+    private void Reload()
+    {
+        int percent = Random.Next(60, 200);
+        Tell($"some nodes reload: token {Parameters.Token * percent / 100}");
+        foreach (var node in _byId.Values.Where(_ => Random.Next(3) > 0))
+        {
+            node.Reconfigure(Now, Parameters with
+            {
+                Token = Parameters.Token * percent / 100, Consensus = Parameters.Consensus * percent / 100,
+            });
+        }
+    }
+
+    /// <summary>Everybody has the first timers again.</summary>
+    public void ReloadAll()
+    {
+        foreach (var node in _byId.Values)
+        {
+            node.Reconfigure(Now, Parameters);
+        }
+    }
+
     private void CutLink(uint node)
     {
         int link = Random.Next(LinkCount);

@@ -251,7 +251,7 @@ internal sealed partial class Simulation
     {
         var nodes = _byId.Values.ToList();
         var node = nodes[Random.Next(nodes.Count)];
-        switch (Random.Next(_whole ? 18 : 16))
+        switch (Random.Next(_whole ? 19 : 16))
         {
             case 0:
                 Partition();
@@ -290,6 +290,9 @@ internal sealed partial class Simulation
             case 12 when node.Core is not null:
                 node.Crash(Now);
                 node.Start(Now + 0);
+                break;
+            case 18:
+                Reload();
                 break;
             case 16 or 17 when LinkCount > 1:
                 CutLink(node.Id);
