@@ -47,11 +47,29 @@ public static class ControlCommand
     /// <summary>Argument <c>resource</c>. Output: why it is where it is, text.</summary>
     public const string Explain = "explain";
 
-    /// <summary>Reload corosync.conf on this node (corosync-cfgtool -R).</summary>
+    /// <summary>Reload corosync.conf on every node (corosync-cfgtool -R).</summary>
     public const string Reload = "reload";
 
     /// <summary>Argument <c>votes</c>: set expected votes at run time (corosync-quorumtool -e).</summary>
     public const string SetExpectedVotes = "set-expected-votes";
+
+    /// <summary>Argument <c>prefix</c>, <c>map</c> (icmap or stats). Output: JSON list of <see cref="MapEntry"/>.</summary>
+    public const string MapList = "cmap-list";
+
+    /// <summary>Arguments <c>key</c>, <c>type</c>, <c>value</c>. Error: Corosync's name of it.</summary>
+    public const string MapSet = "cmap-set";
+
+    /// <summary>Argument <c>key</c>. Error: Corosync's name of it.</summary>
+    public const string MapDelete = "cmap-delete";
+
+    /// <summary>Output: JSON list of <see cref="GroupEntry"/>: processes in groups, all nodes'.</summary>
+    public const string GroupList = "cpg-list";
+
+    /// <summary>Argument <c>node</c>: the daemon of that member ends at once (corosync-cfgtool -k).</summary>
+    public const string KillNode = "kill-node";
+
+    /// <summary>The log files are opened anew (corosync-cfgtool -L).</summary>
+    public const string ReopenLogs = "reopen-logs";
 
     /// <summary>Orderly stop: resources are stopped or moved, the node leaves, the daemon exits.</summary>
     public const string Shutdown = "shutdown";
@@ -115,6 +133,12 @@ public sealed record LinkReport(int LinkId, string Transport, string Address, IR
 /// <summary>State of a peer on a link: localhost, connected, disconnected; and the path's MTU, 0 where it is not known.</summary>
 public sealed record LinkPeerReport(uint NodeId, string State, int Mtu = 0);
 
+/// <summary>A key of cmap: i8 … u64, flt, dbl, str, bin (hexadecimal digits).</summary>
+public sealed record MapEntry(string Key, string Type, string Value);
+
+/// <summary>A process in a group; each character of the group's name is one byte.</summary>
+public sealed record GroupEntry(string Group, uint ProcessId, uint NodeId);
+
 /// <summary>One failover, step by step, in ms after the first sign.</summary>
 public sealed record FailoverRecord
 {
@@ -132,4 +156,6 @@ public sealed record FailoverStep(string What, double Milliseconds);
 [JsonSerializable(typeof(ControlResponse))]
 [JsonSerializable(typeof(MembershipReport))]
 [JsonSerializable(typeof(List<FailoverRecord>))]
+[JsonSerializable(typeof(List<MapEntry>))]
+[JsonSerializable(typeof(List<GroupEntry>))]
 public sealed partial class ControlJson : JsonSerializerContext;

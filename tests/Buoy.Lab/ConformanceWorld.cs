@@ -5,7 +5,8 @@ using Buoy.Lab;
 namespace Buoy.LabTests;
 
 /// <summary>
-/// Three machines for the conformance suite. On the engine "corosync" each of them runs Debian's corosync, in namespaces
+/// Three machines for the conformance suite. On the engine "corosync" each of them runs Debian's corosync, in
+/// namespaces
 /// and with a /dev/shm and /run of its own; on "ring" nothing but the engine under test. The corosync.conf is the same.
 /// </summary>
 internal sealed class ConformanceWorld : IDisposable
@@ -97,6 +98,28 @@ internal sealed class ConformanceWorld : IDisposable
         var node = new ConformanceNode([.. World.NodePrefix(host), Program, "lab", "engine", Engine], host);
         _nodes.Add(node);
         return node;
+    }
+
+    /// <summary>Starts a process that may join a group, of our daemon or of corosync, on machine 1, 2 or 3.</summary>
+    public ConformanceNode StartGroup(int number)
+    {
+        string host = LabNetwork.NodeName(number);
+        var node = new ConformanceNode([.. World.NodePrefix(host), Program, "lab", "group", Engine], host);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>A corosync tool on a machine: ours, or the original, by the engine.</summary>
+    public LabResult Tool(string host, params string[] words) => Engine == "corosync"
+        ? World.InNode(host, ["env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", .. words]) : World.Buoy(host, null, words);
+
+    public void Until(Func<bool> condition, string what)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!condition())
+        {
+            Assert.True(clock.ElapsedMilliseconds < PatienceMs, $"not reached: {what}\n{Everything()}");
+        }
     }
 
     /// <summary>All three, in one view.</summary>

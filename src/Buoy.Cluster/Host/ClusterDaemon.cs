@@ -7,6 +7,7 @@ using Buoy.Cluster.Controller;
 using Buoy.Control;
 using Buoy.Linux;
 using Buoy.Membership;
+using Buoy.Membership.Services;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -39,6 +40,9 @@ public sealed record ClusterDaemonOptions
     /// <summary>Called on the loop with corosync.conf's new state after a reload (to re-open log files and so
     /// on).</summary>
     public Action? Reloaded { get; init; }
+
+    /// <summary>The keys of cmap that come from corosync.conf.</summary>
+    public Func<IEnumerable<KeyValuePair<string, MapValue>>> ConfigurationKeys { get; init; } = static () => [];
 }
 
 /// <summary>
@@ -61,6 +65,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     private readonly IAgentExecutor _executor;
     private readonly ClusterController _controller;
     private readonly ControlServer _control;
+    private readonly DaemonServices _services;
     private readonly CibWriter _writer;
     private readonly Queue<ControllerEvent> _events = new();
     private readonly Queue<byte[]> _outbox = new();
@@ -108,6 +113,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         _control = new ControlServer(loop, Path.Combine(options.RunFolder, Path.GetFileName(ControlPaths.Socket)),
             OnRequest,
             id => Feed(new ControlGone(id)), text => Log.Control(_log, text));
+        _services = new DaemonServices(
+            loop, engine, options.RunFolder, options.ConfigurationKeys, EndAtOnce, text => Log.Control(_log, text));
     }
 
     /// <summary>The controller, for tests and diagnosis.</summary>
@@ -167,14 +174,31 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     public void Stop() => Feed(new ShutdownAsked());
 
     /// <inheritdoc/>
-    public void OnView(ClusterView view) => Feed(new ViewInstalled(view, _engine.Status.ExpectedVotes));
+    public void OnView(ClusterView view)
+    {
+        Feed(new ViewInstalled(view, _engine.Status.ExpectedVotes));
+        _services.OnView(view);
+    }
 
     /// <inheritdoc/>
-    public void OnQuorum(bool quorate) => Feed(new QuorumChanged(quorate));
+    public void OnQuorum(bool quorate)
+    {
+        Feed(new QuorumChanged(quorate));
+        _services.OnQuorum(quorate);
+    }
 
     /// <inheritdoc/>
-    public void OnMessage(uint sender, ReadOnlySpan<byte> payload) => Feed(new MessageDelivered(sender,
-        payload.ToArray()));
+    public void OnMessage(uint sender, ReadOnlySpan<byte> payload)
+    {
+        if (DaemonServices.Owns(payload))
+        {
+            _services.OnMessage(sender, payload);
+        }
+        else
+        {
+            Feed(new MessageDelivered(sender, payload.ToArray()));
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -185,6 +209,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         }
 
         _control.Dispose();
+        _services.Dispose();
         _writer.Dispose();
         File.Delete(_pidFile);
     }
@@ -302,8 +327,15 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
                 _control.Answer(id, new ControlResponse(ControlStatus.Ok,
                     JsonSerializer.Serialize(Membership(), ControlJson.Default.MembershipReport)));
                 break;
+            case var _ when _services.Handle(r) is { } answer:
+                _control.Answer(id, answer);
+                break;
             case ControlCommand.Reload:
                 Answer(Reload());
+                break;
+            case ControlCommand.ReopenLogs:
+                _options.Reloaded?.Invoke();
+                Answer(null);
                 break;
             case ControlCommand.SetExpectedVotes:
                 Answer(int.TryParse(r.Arguments.GetValueOrDefault("votes"), out int votes) && votes > 0
@@ -318,6 +350,16 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         void Answer(string? error) => _control.Answer(id,
             error is null ? new ControlResponse(ControlStatus.Ok) : new ControlResponse(ControlStatus.Error, "",
                 error));
+    }
+
+    /// <summary>Another node's operator wants this node gone: no resource is stopped first.</summary>
+    private void EndAtOnce(string why)
+    {
+        Log.Fatal(_log, why);
+        _status = Faulted;
+        _ending = true;
+        _engine.Leave();
+        _loop.Stop();
     }
 
     private string? Reload()

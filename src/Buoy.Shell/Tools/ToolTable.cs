@@ -26,6 +26,7 @@ public static class ToolTable
             ["corosync-quorumtool"] = corosync.QuorumTool,
             ["corosync-cfgtool"] = corosync.CfgTool,
             ["corosync-cmapctl"] = corosync.CmapCtl,
+            ["corosync-cpgtool"] = corosync.CpgTool,
             ["corosync-keygen"] = corosync.KeyGen,
         };
         if (services.Simulate is { } simulate)

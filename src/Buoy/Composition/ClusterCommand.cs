@@ -5,6 +5,7 @@ using Buoy.Cluster.Host;
 using Buoy.Linux;
 using Buoy.Membership.Configuration;
 using Buoy.Membership.Host;
+using Buoy.Membership.Services;
 using Microsoft.Extensions.Logging;
 
 namespace Buoy.Composition;
@@ -74,6 +75,7 @@ internal static class ClusterCommand
                     Logger = logger,
                     StateFolder = Path.Combine(State ?? "/var/lib/buoy", "cib"),
                     Reloaded = log.Open,
+                    ConfigurationKeys = () => KeysOf(path, config),
                 },
                 loop => onCorosync ? CorosyncParts.Engine(loop, logger) : RingEngine.Create(loop, new RingOptions
                 {
@@ -104,6 +106,23 @@ internal static class ClusterCommand
         {
             return Fail(e.Message);
         }
+    }
+
+    /// <summary>cmap's keys of the file as it is now, and of what is in effect.</summary>
+    private static IEnumerable<KeyValuePair<string, MapValue>> KeysOf(string path, CorosyncConfig config)
+    {
+        string text = "";
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What is in effect remains.
+        }
+
+        var keys = ConfigurationKeys.OfFile(text);
+        return keys.Concat(ConfigurationKeys.OfParameters(config, keys));
     }
 
     private static int Fail(string message)
