@@ -154,7 +154,7 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
             s.Append(
                 typed ? FormattableString.Invariant($"{i.Position}.{i.Name}.1:{i.Tags}:{i.Type}:{i.Value}")
                     : $"{i.Name}: {i.Value}");
-            s.Append(description ? $":\"{i.Description}\"\n" : "\n");
+            s.Append(description ? $":\"{Descriptions.Info(i.Name) ?? i.Description}\"\n" : "\n");
         }
 
         return s.ToString();

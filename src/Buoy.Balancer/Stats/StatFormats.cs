@@ -40,7 +40,7 @@ public static class StatFormats
     }
 
     /// <summary>One line per column that holds.</summary>
-    public static void Typed(StringBuilder s, StatRow r)
+    public static void Typed(StringBuilder s, StatRow r, bool description = false)
     {
         char type = r.Type switch { StatObject.Frontend => 'F', StatObject.Backend => 'B', _ => 'S' };
         for (int i = 0; i < StatFields.All.Count; i++)
@@ -50,7 +50,8 @@ public static class StatFormats
                 var f = StatFields.All[i];
                 s.Append(
                     FormattableString.Invariant(
-                        $"{type}.{r.Proxy.Id}.{r.Id}.{i}.{f.Name}.1:{TagsOf(f, r)}:{f.Type}:{v}\n"));
+                        $"{type}.{r.Proxy.Id}.{r.Id}.{i}.{f.Name}.1:{TagsOf(f, r)}:{f.Type}:{v}"));
+                s.Append(description ? $":\"{Descriptions.Stat(f.Name)}\"\n" : "\n");
             }
         }
     }

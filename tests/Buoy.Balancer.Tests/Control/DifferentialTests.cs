@@ -123,6 +123,33 @@ public sealed class DifferentialTests
         ? CliClient.AskUntil(socket, command, t => !t.Contains(" 7 0 0 0 ", StringComparison.Ordinal))
         : CliClient.Ask(socket, command);
 
+    [Theory]
+    [InlineData("show info typed desc")]
+    [InlineData("show stat typed desc")]
+    [InlineData("show stat typed desc up")]
+    [InlineData("show stat -1 4 1 typed desc")]
+    public void Descriptions_OfFigures_AreTheOriginals(string command)
+    {
+        using var pair = new Pair();
+        Assert.Equal(Described(CliClient.Ask(pair.Haproxy, command)), Described(CliClient.Ask(pair.Ours, command)));
+    }
+
+    /// <summary>Names and descriptions without values.</summary>
+    private static string[] Described(string text) =>
+        [.. text.Split('\n').Select(l => Regex.Replace(l, @"^(.*?\.1:\w+:\w+):.*:("".*"")$", "$1:$2"))];
+
+    [Theory]
+    [InlineData("show stat up")]
+    [InlineData("show stat no-maint")]
+    public void Stat_WithoutSomeServers_TellsHowManyAreThere(string command)
+    {
+        using var pair = new Pair();
+        Assert.Equal(States(CliClient.Ask(pair.Haproxy, command)), States(CliClient.Ask(pair.Ours, command)));
+    }
+
+    private static string[] States(string csv) => [.. csv.Split('\n').Where(l => l.Length > 0 && l[0] != '#')
+        .Select(l => l.Split(',')).Select(f => $"{f[0]}/{f[1]} {f[17]}")];
+
     /// <summary>Without the time since the last change.</summary>
     private static string State(string text) =>
         Regex.Replace(text, @"^((?:\S+ ){9})\d+ ", "$1T ", RegexOptions.Multiline);
@@ -137,6 +164,24 @@ public sealed class DifferentialTests
     [InlineData("show cli level;operator;show cli level;user;show cli level;set weight b/s1 2")]
     [InlineData("show stat domain foo")]
     [InlineData("show sess 0x1")]
+    [InlineData("show errors nope")]
+    [InlineData("show schema json")]
+    [InlineData("show fd 99999")]
+    [InlineData("shutdown session")]
+    [InlineData("shutdown session 0x1")]
+    [InlineData("set rate-limit")]
+    [InlineData("set rate-limit connections")]
+    [InlineData("set rate-limit connections global")]
+    [InlineData("set rate-limit connections frontend 3")]
+    [InlineData("set rate-limit foo global 100")]
+    [InlineData("set rate-limit sessions global 100;set rate-limit sessions global 0")]
+    [InlineData("set timeout cli")]
+    [InlineData("set maxconn frontend nope 3")]
+    [InlineData("set maxconn global")]
+    [InlineData("expert-mode;expert-mode on;expert-mode;expert-mode off;expert-mode")]
+    [InlineData("experimental-mode;experimental-mode on;experimental-mode")]
+    [InlineData("operator;expert-mode on")]
+    [InlineData("show stat domain")]
     [InlineData("set server")]
     [InlineData("set server x")]
     [InlineData("set server x/y state ready")]
@@ -188,7 +233,6 @@ public sealed class DifferentialTests
     [InlineData("set maxconn frontend nope 100")]
     [InlineData("set maxconn frontend fe")]
     [InlineData("set maxconn frontend fe -1")]
-    [InlineData("set maxconn global")]
     [InlineData("set maxconn global 100000000")]
     [InlineData("set timeout cli 10s")]
     [InlineData("set timeout cli foo")]

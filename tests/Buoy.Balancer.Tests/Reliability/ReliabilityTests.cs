@@ -128,19 +128,19 @@ public sealed class ReliabilityTests
     [Fact]
     public void ManyConnections_AtOnce_AllServedAndGivenBack()
     {
+        // A connection takes two descriptors here (both ends are this process) and two in the balancer.
+        const int Spare = 1000;
         int count = Victim.Long ? 15_000 : 2000;
-        long needed = (2L * count) + 1000;
-        bool enough = true;
         try
         {
-            ProcessControl.SetOpenFiles(Math.Max(needed, ProcessControl.OpenFilesHardLimit()));
+            ProcessControl.SetOpenFiles(Math.Max((2L * count) + Spare, ProcessControl.OpenFilesHardLimit()));
         }
         catch (LinuxException)
         {
-            enough = false;
+            count = (int)Math.Min(count, (ProcessControl.OpenFilesHardLimit() - Spare) / 2);
+            ProcessControl.SetOpenFiles(ProcessControl.OpenFilesHardLimit());
         }
 
-        Assert.SkipUnless(enough, $"the limit of open files is below {needed} and cannot be raised");
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(4096);

@@ -75,8 +75,10 @@ internal static class CliShow
 
         ProxyRuntime? only = null;
         int type = -1, sid = -1;
-        if (rest.Count >= 3 && int.TryParse(rest[1], out type) && int.TryParse(rest[2], out sid))
+        if (rest.Count >= 3)
         {
+            // Three words are always taken for proxy, type and server, as the original does.
+            (type, sid) = (Configuration.Units.Atoi(rest[1]), Configuration.Units.Atoi(rest[2]));
             if (rest[0] != "-1" && (only = Find(c, rest[0])) is null)
             {
                 if (!int.TryParse(rest[0], out _))
@@ -114,6 +116,13 @@ internal static class CliShow
                 continue;
             }
 
+            if (r.Type == StatObject.Backend && (up || noMaintenance))
+            {
+                // What is hidden is told in the backend's row.
+                var p = c.Plane.Proxies[r.Proxy.Index];
+                r["status"] = FormattableString.Invariant($"{status} ({p.Active + p.Backups}/{p.Servers.Count})");
+            }
+
             if (json)
             {
                 s.Append(s.Length > 1 ? "," : "");
@@ -121,7 +130,7 @@ internal static class CliShow
             }
             else if (typed)
             {
-                StatFormats.Typed(s, r);
+                StatFormats.Typed(s, r, rest.Contains("desc"));
             }
             else
             {
