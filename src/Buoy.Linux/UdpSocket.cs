@@ -36,6 +36,10 @@ public sealed unsafe partial class UdpSocket : IDisposable
         {
             socket.SetInt(1, 8, receiveBuffer);
             socket.SetInt(1, 7, receiveBuffer);
+
+            // SO_RCVBUFFORCE, SO_SNDBUFFORCE: beyond rmem_max and wmem_max, where this process may.
+            _ = setsockopt(socket.Fd, 1, 33, &receiveBuffer, 4);
+            _ = setsockopt(socket.Fd, 1, 32, &receiveBuffer, 4);
             if (reuseAddress)
             {
                 socket.SetInt(1, 2, 1);
