@@ -46,12 +46,14 @@ internal static class SampleRegistry
 {
     private static readonly Dictionary<string, FetchEntry> Fetches = Build(
         [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries(), .. BodyFetches.Entries(),
-            .. CookieFetches.Entries(), .. UrlFetches.Entries(), .. InternalFetches.Entries(), .. StateFetches.Entries()]);
+            .. CookieFetches.Entries(), .. UrlFetches.Entries(), .. InternalFetches.Entries(), .. StateFetches.Entries(),
+            .. SideFetches.Entries()]);
 
     private static readonly Dictionary<string, ConverterEntry> Converters = BuildConverters(
         [.. BasicConverters.Entries(), .. MapConverters.Entries(), .. NumberConverters.Entries(), .. HashConverters.Entries(),
             .. EncodingConverters.Entries(), .. TextConverters.Entries(), .. VariableConverters.Entries(),
-            .. TimeConverters.Entries(), .. JsonConverters.Entries(), .. StateFetches.Converters()]);
+            .. TimeConverters.Entries(), .. JsonConverters.Entries(), .. StateFetches.Converters(),
+            .. CryptoConverters.Entries()]);
 
     public static IReadOnlyCollection<FetchEntry> AllFetches => Fetches.Values;
 
