@@ -10,7 +10,7 @@ internal static unsafe class SideFetches
     [
         new("fc_dst", "", SampleType.Ipv4, SampleSource.ClientAddress, ClientDestination),
         new("fc_dst_port", "", SampleType.Sint, SampleSource.ClientAddress, ClientDestinationPort),
-        new("fc_http_major", "", SampleType.Sint, SampleSource.ClientConnection, Major),
+        new("fc_http_major", "", SampleType.Sint, SampleSource.ClientAddress, Major),
         new("bc_http_major", "", SampleType.Sint, SampleSource.ServerConnection, Major),
         new("bc_src", "", SampleType.Sint, SampleSource.ServerConnection,
             (SampleScope c, SampleArguments _, ref Sample s) => ConnectionFetches.Address(c.ServerSource, ref s)),
