@@ -18,6 +18,10 @@ public sealed record BalancerConfig
     /// <summary>Maps and lists of patterns; the runtime API and rules change their contents.</summary>
     internal Rules.Patterns.PatternStore Patterns { get; init; } = new();
 
+    /// <summary>What state files say of servers, by backend and server.</summary>
+    public IReadOnlyDictionary<(string, string), SavedServer> SavedServers { get; init; } =
+        new Dictionary<(string, string), SavedServer>();
+
     /// <summary>All servers of all proxies in order; <see cref="ServerConfig.Index"/> is the position here.</summary>
     public required IReadOnlyList<ServerConfig> Servers { get; init; }
 
@@ -67,6 +71,9 @@ public sealed record GlobalConfig
     /// <summary>Reloads that a worker may survive; null = any number.</summary>
     public int? MaxReloads { get; init; }
     public int SpreadChecks { get; init; }
+
+    /// <summary>server-state-file; null = none.</summary>
+    public string? ServerStateFile { get; init; }
 
     /// <summary>max-spread-checks, ms; null = none.</summary>
     public int? MaxSpreadChecks { get; init; }
@@ -387,6 +394,14 @@ public sealed record ServerConfig
 
     /// <summary>proxy-v2-options.</summary>
     internal Engine.ProxyHeaderOptions ProxyOptions { get; init; }
+    /// <summary>resolve-net: addresses in these networks are taken first.</summary>
+    public IReadOnlyList<IPNetwork> ResolveNets { get; init; } = [];
+
+    /// <summary>resolve-opts allow-dup-ip: servers of one name may share an address.</summary>
+    public bool ResolveDuplicates { get; init; }
+
+    /// <summary>resolve-opts ignore-weight.</summary>
+    public bool ResolveIgnoreWeight { get; init; }
     public ObserveMode Observe { get; init; }
 
     /// <summary>error-limit; null = 10.</summary>

@@ -45,6 +45,7 @@ internal sealed class ConfigurationFinisher(
         return new BalancerConfig
         {
             Global = global, Proxies = built, Servers = servers, Binds = binds,
+            SavedServers = ServerStateFile.Load(context, proxies, global),
             Resolvers = [.. resolvers.Select(r => r.Build())], UserLists = [.. userLists.Select(u => u.Build())],
             Patterns = context.Patterns,
         };

@@ -149,6 +149,12 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "spread-checks" when context.AtMost(1):
                 Spread(a);
                 break;
+            case "server-state-file" when a.Length == 0:
+                context.Alert("'server-state-file' expect one argument: a file path.");
+                break;
+            case "server-state-file":
+                _global = _global with { ServerStateFile = a };
+                break;
             case "max-spread-checks":
                 MaxSpread(a);
                 break;

@@ -17,7 +17,7 @@ public sealed record InitialAddresses(IReadOnlyList<IPAddress?> Addresses, IRead
     public static InitialAddresses Resolve(BalancerConfig config, Func<string, IReadOnlyList<IPAddress>>? lookup = null)
     {
         lookup ??= Lookup;
-        var names = config.Servers.Where(s => s.IsName && s.InitAddr.Contains("libc")).Select(s => s.Host)
+        var names = config.Servers.Where(s => s.IsName && !s.Host.StartsWith('_') && s.InitAddr.Contains("libc")).Select(s => s.Host)
             .Distinct(StringComparer.Ordinal).ToArray();
         var found = new Dictionary<string, IReadOnlyList<IPAddress>>(StringComparer.Ordinal);
         var answers = new IReadOnlyList<IPAddress>[names.Length];
@@ -33,7 +33,8 @@ public sealed record InitialAddresses(IReadOnlyList<IPAddress?> Addresses, IRead
         var diagnostics = new List<Diagnostic>();
         foreach (var server in config.Servers)
         {
-            addresses[server.Index] = server.IsName ? First(config, server, found, diagnostics) : server.Address;
+            addresses[server.Index] = server.IsName ? First(config, server, found, diagnostics)
+                : Last(config, server) ?? server.Address;
         }
 
         if (diagnostics.Exists(d => d.Severity == Severity.Alert))
@@ -53,6 +54,8 @@ public sealed record InitialAddresses(IReadOnlyList<IPAddress?> Addresses, IRead
         {
             switch (method)
             {
+                case "last" when Last(config, server) is { } last:
+                    return last;
                 case "last":
                     break;
                 case "none":
@@ -63,6 +66,8 @@ public sealed record InitialAddresses(IReadOnlyList<IPAddress?> Addresses, IRead
                     }
 
                     return null;
+                case "libc" when server.Host.StartsWith('_'):
+                    break;
                 case "libc":
                     asked = true;
                     if (Preferred(found[server.Host], server.ResolvePrefer) is { } address)
@@ -83,10 +88,21 @@ public sealed record InitialAddresses(IReadOnlyList<IPAddress?> Addresses, IRead
             }
         }
 
+        if (server.Host.StartsWith('_') && server.Resolvers is not null)
+        {
+            return null;
+        }
+
         diagnostics.Add(new Diagnostic(Severity.Alert,
             $"{head}{(asked ? "could not resolve" : "no method found to resolve")} address '{server.Host}'."));
         return null;
     }
+
+    /// <summary>The address that a state file remembers.</summary>
+    private static IPAddress? Last(BalancerConfig config, ServerConfig server) =>
+        server.InitAddr.Contains("last")
+            && config.SavedServers.TryGetValue((config.Proxies[server.Proxy].Name, server.Name), out var saved)
+            ? saved.Address : null;
 
     /// <summary>The first address of the preferred family, else the first of all.</summary>
     private static IPAddress? Preferred(IReadOnlyList<IPAddress> addresses, string? prefer)

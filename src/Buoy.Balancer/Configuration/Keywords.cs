@@ -24,8 +24,8 @@ public static class Keywords
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
-        "unix-bind default-path "
-        + "max-spread-checks external-check "
+        "max-spread-checks external-check server-state-file "
+        + "unix-bind default-path "
         + "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
         + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
         + "zero-warning tune.bufsize",
@@ -54,27 +54,30 @@ public static class Keywords
         + "deviceatlas-separator h1-accept-payload-with-any-method h1-case-adjust "
         + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
         + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "
-        + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local server-state-file set-var set-var-fmt "
+        + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local set-var set-var-fmt "
         + "ssl-engine ssl-propquery ssl-provider ssl-provider-path nbproc wurfl-cache-size wurfl-data-file "
         + "wurfl-information-list wurfl-information-list-separator");
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "tcp-check http-check external-check log-format log-format-sd error-log-format unique-id-format "
+        "tcp-check http-check external-check server-template load-server-state-from-file "
+        + "server-state-file-name "
+        + "log-format log-format-sd error-log-format unique-id-format "
         + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
         + "default_backend balance log option timeout maxconn backlog retries errorfile stats http-reuse hash-type "
         + "hash-balance-factor cookie retry-on fullconn",
-        "bind-process load-server-state-from-file max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl "
+        "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl "
         + "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
         "acl appsession block capture clitimeout compression contimeout declare dispatch email-alert errorfiles "
         + "errorloc errorloc302 errorloc303 filter force-persist grace http-after-response http-error http-request "
         + "http-response http-send-name-header ignore-persist monitor monitor-net monitor-uri persist rate-limit "
-        + "redirect server-state-file-name server-template source srvtimeout stick stick-table tcp-request "
+        + "redirect source srvtimeout stick stick-table tcp-request "
         + "tcp-response transparent use_backend use-fcgi-app use-server dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(
-        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check httpslog "
+        "ssl-hello-chk mysql-check pgsql-check redis-check smtpchk ldap-check external-check "
+        + "httpslog "
         + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
         + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
         + "tcp-check forwardfor http-keep-alive http-server-close httpclose persist http-buffer-request "
@@ -98,7 +101,8 @@ public static class Keywords
     /// <summary>Options of a <c>server</c> or <c>default-server</c> line.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Server { get; } = Table(
         "agent-addr agent-check agent-inter agent-port agent-send no-agent-check check-send-proxy "
-        + "no-check-send-proxy track observe error-limit on-error no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
+        + "no-check-send-proxy track observe error-limit on-error resolve-net resolve-opts "
+        + "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn "
         + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options addr backup check "
         + "cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup no-check "
         + "no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise slowstart "
@@ -107,7 +111,7 @@ public static class Keywords
         + "ssl-reuse stick tls-tickets tfo",
         "allow-0rtt alpn ca-file check-alpn check-proto check-sni check-ssl check-via-socks4 ciphers "
         + "ciphersuites crl-file crt force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto "
-        + "namespace non-stick npn proto redir resolve-net resolve-opts sni socks4 source ssl ssl-max-ver "
+        + "namespace non-stick npn proto redir sni socks4 source ssl ssl-max-ver "
         + "ssl-min-ver tcp-ut usesrc verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>

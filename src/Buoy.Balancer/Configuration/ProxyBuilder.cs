@@ -30,6 +30,8 @@ internal sealed class ProxySettings
     public HttpCheckConfig? HttpCheck { get; set; }
     public bool TcpCheckOption { get; set; }
     public CheckRulesConfig CheckRules { get; set; } = new();
+    public StateSource StateSource { get; set; }
+    public string? StateFileName { get; set; }
 
     /// <summary>The check rules are those of the defaults section.</summary>
     public bool InheritedTcpRules { get; set; }

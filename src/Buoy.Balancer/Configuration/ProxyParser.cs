@@ -40,10 +40,6 @@ internal sealed class ProxyParser(
         {
             Directive(k, context[1]);
         }
-        else if (k is "load-server-state-from-file" && context[1] != "none")
-        {
-            context.NotSupported($"{k} {context[1]}");
-        }
         else if (status == KeywordStatus.Refused)
         {
             Refuse(k);
@@ -168,6 +164,16 @@ internal sealed class ProxyParser(
             case "stats":
                 StatsParser.Parse(context, proxy, settings, globalDescription());
                 break;
+            case "server-template":
+                Server(k);
+                break;
+            case "load-server-state-from-file":
+                _ = Misplaced(k, frontend: false);
+                StateSource(a);
+                break;
+            case "server-state-file-name" when context.AtMost(1) && !InDefaults(k):
+                settings.StateFileName = a is "" or "use-backend-name" ? null : a;
+                break;
             case "tcp-check" or "http-check":
                 _ = Misplaced(k, frontend: false);
                 CheckRuleParser.Parse(context, settings);
@@ -217,19 +223,38 @@ internal sealed class ProxyParser(
 
     private void Server(string k)
     {
-        if (proxy is null && k == "server")
+        if (proxy is null && k is "server" or "server-template" && proxy is null)
         {
-            context.Add(Severity.Alert, $"config : [{context.Place}] : 'server' not allowed in 'defaults' section.");
+            context.Add(Severity.Alert, $"config : [{context.Place}] : '{k}' not allowed in 'defaults' section.");
         }
         else if (proxy is { HasBackend: false })
         {
             context.Add(Severity.Alert, $"config : [{context.Place}] : parsing [{context.Place}] : '{k}' not allowed because "
                 + $"{proxy.TypeName} '{proxy.Name}' has no backend capability.");
         }
+        else if (k == "server-template")
+        {
+            ServerTemplateParser.Parse(context, proxy!, settings);
+        }
         else
         {
             ServerParser.Parse(context, proxy, settings);
         }
+    }
+
+    private void StateSource(string a)
+    {
+        if (a is not ("global" or "local" or "none"))
+        {
+            context.Alert($"'load-server-state-from-file' expects 'global', 'local' or 'none'. Got '{a}'");
+            return;
+        }
+
+        settings.StateSource = a switch
+        {
+            "global" => Configuration.StateSource.Global, "local" => Configuration.StateSource.Local,
+            _ => Configuration.StateSource.None,
+        };
     }
 
     private void Mode(string a)

@@ -46,6 +46,10 @@ internal static class ServerCheckParser
                             + $"'sudden-death' or 'mark-down' but got '{context[i]}'."),
                     },
                 };
+            case "resolve-opts":
+                return ResolveOptions(server, context[++i]);
+            case "resolve-net":
+                return server with { ResolveNets = Networks(context[++i]) };
             case "track":
                 return context[++i].Length > 0 ? server with { Track = context[i] }
                     : throw new ConfigurationException("'track' expects [<proxy>/]<server> as argument..");
@@ -79,6 +83,60 @@ internal static class ServerCheckParser
                 throw new ConfigurationException(a.Length == 0 ? "'observe' expects <mode> as argument.."
                     : $"'observe' expects one of 'none', 'layer4', 'layer7' but got '{a}'.");
         }
+    }
+
+    private static ServerConfig ResolveOptions(ServerConfig server, string a)
+    {
+        foreach (string option in a.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        {
+            server = option switch
+            {
+                "allow-dup-ip" => server with { ResolveDuplicates = true },
+                "prevent-dup-ip" => server with { ResolveDuplicates = false },
+                "ignore-weight" => server with { ResolveIgnoreWeight = true },
+                _ => throw new ConfigurationException($"'resolve-opts' : unknown resolve-opts option '{option}', supported "
+                    + "methods are 'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'.."),
+            };
+        }
+
+        return server;
+    }
+
+    private static List<IPNetwork> Networks(string a)
+    {
+        const int Most = 5;
+        if (a.Length == 0)
+        {
+            throw new ConfigurationException("'resolve-net' expects a list of networks..");
+        }
+
+        var networks = new List<IPNetwork>();
+        foreach (string text in a.Split(','))
+        {
+            string[] parts = text.Split('/');
+            if (networks.Count == Most || parts.Length > 2 || !IPAddress.TryParse(parts[0], out var address)
+                || (!parts[0].Contains(':') && parts[0].Count(c => c == '.') != 3))
+            {
+                throw new ConfigurationException($"'resolve-net' invalid network '{text}'..");
+            }
+
+            int longest = address.AddressFamily == AddressFamily.InterNetworkV6 ? 128 : 32;
+            int length = parts.Length > 1 ? Units.Atoi(parts[1]) : longest;
+            if (length < 0 || length > longest)
+            {
+                throw new ConfigurationException($"'resolve-net' invalid network '{text}'..");
+            }
+
+            byte[] bytes = address.GetAddressBytes();
+            for (int bit = length; bit < longest; bit++)
+            {
+                bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
+            }
+
+            networks.Add(new IPNetwork(new IPAddress(bytes), length));
+        }
+
+        return networks;
     }
 
     private static ServerConfig With(ServerConfig server, AgentConfig agent) =>

@@ -78,7 +78,7 @@ internal static class ServerParser
             };
         }
 
-        if (a.Port == 0)
+        if (a.Port == 0 && !(a.IsName && a.Host.StartsWith('_')))
         {
             throw new ConfigurationException($"an address without port as in '{text}' (the client's port) is not supported yet");
         }

@@ -20,7 +20,7 @@ namespace Buoy.Balancer.Control;
 ///                       → Dispose()            thread ends, logs are flushed
 /// </code>
 /// </summary>
-public sealed class ControlPlane : IDisposable
+public sealed partial class ControlPlane : IDisposable
 {
     private const int Warning = 4;
     private readonly EventLoop _loop = new();
@@ -285,6 +285,11 @@ public sealed class ControlPlane : IDisposable
             Resolve(s, s.Fqdn!);
         }
 
+        foreach (var s in _servers.Where(s => s.Service is not null))
+        {
+            JoinService(s);
+        }
+
         _checker.Start(_servers);
         _cli.Listen();
         Tick();
@@ -308,6 +313,11 @@ public sealed class ControlPlane : IDisposable
     private void OnResolved(Resolution r)
     {
         long now = EventLoop.Now;
+        if (r.IsService)
+        {
+            Assign(r, now);
+        }
+
         foreach (var s in _servers.Where(s => ReferenceEquals(s.Resolution, r)))
         {
             if (r.Status == ResolutionStatus.Valid)
@@ -330,8 +340,8 @@ public sealed class ControlPlane : IDisposable
     /// </summary>
     private void Choose(ServerRuntime s, Resolution r, long now)
     {
-        var addresses = r.Addresses.ToList();
-        var taken = s.Backend.Servers
+        var addresses = r.Addresses.OrderBy(a => s.Config.ResolveNets.Any(n => n.Contains(a)) ? 0 : 1).ToList();
+        var taken = s.Config.ResolveDuplicates ? [] : s.Backend.Servers
             .Where(
                 o =>
                     o != s && ReferenceEquals(o.Resolution, r) && o.Port == s.Port && o.Address is not null

@@ -26,12 +26,13 @@ public sealed partial class ServerOperations(
         {
             var admin =
                 s.Config.Disabled ? AdminFlags.ConfiguredMaintenance | AdminFlags.ForcedMaintenance : AdminFlags.None;
-            if (s.Address is null && s.Fqdn is not null)
+            if (s.Address is null && (s.Fqdn ?? s.Service) is not null)
             {
                 admin |= AdminFlags.ResolutionMaintenance;
             }
 
             s.Health.Begin(now, admin);
+            Restore(s, now);
         }
 
         foreach (var s in servers)
@@ -114,7 +115,7 @@ public sealed partial class ServerOperations(
     {
         bool drained = s.Health.Draining, maintained = s.Health.InMaintenance;
         s.Health.SetAdmin(AdminFlags.ForcedDrain, now);
-        var effect = s.Health.ClearAdmin(AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance, now);
+        var effect = s.Health.ClearAdmin(AdminFlags.ForcedMaintenance, now);
         Publish(s, now);
         LeaveMaintenanceOfTrackers(s, now);
         if (effect == HealthEffect.WentUp)
@@ -138,7 +139,7 @@ public sealed partial class ServerOperations(
         s.Health.ClearAdmin(AdminFlags.ForcedDrain, now);
         bool left =
             LeaveMaintenance(
-                s, AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance, "leaving forced maintenance", now);
+                s, AdminFlags.ForcedMaintenance, "leaving forced maintenance", now);
         if (drained && !left)
         {
             Publish(s, now);

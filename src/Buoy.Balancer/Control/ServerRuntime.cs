@@ -37,7 +37,17 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     public int Port { get; set; } = config.Port;
 
     /// <summary>Its name to resolve, null for an address.</summary>
-    public string? Fqdn { get; set; } = config.IsName ? config.Host : null;
+    public string? Fqdn { get; set; } =
+        config.IsName && !config.Host.StartsWith('_') ? config.Host : null;
+
+    /// <summary>The SRV name that gives it its host and port; null = none.</summary>
+    public string? Service { get; } = config.IsName && config.Host.StartsWith('_') ? config.Host : null;
+
+    /// <summary>The resolution of <see cref="Service"/>.</summary>
+    public Resolution? ServiceResolution { get; set; }
+
+    /// <summary>The number of the SRV record that it stands for; null = it is free.</summary>
+    public int? ServiceNumber { get; set; }
 
     /// <summary>The resolution that it takes part in.</summary>
     public Resolution? Resolution { get; set; }

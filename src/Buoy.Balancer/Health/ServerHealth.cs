@@ -44,8 +44,8 @@ public enum AdminFlags
     /// <summary>Its name was set on the runtime API.</summary>
     NameSet = 0x40,
 
-    /// <summary>Every kind of maintenance.</summary>
-    AnyMaintenance = ForcedMaintenance | InheritedMaintenance | ConfiguredMaintenance | ResolutionMaintenance,
+    /// <summary>Every kind of maintenance; that of the configuration is a forced one, and only remembered.</summary>
+    AnyMaintenance = ForcedMaintenance | InheritedMaintenance | ResolutionMaintenance,
 }
 
 /// <summary>What a step changed, for the host to publish and to log.</summary>
@@ -76,7 +76,7 @@ public enum HealthEffect
 /// A server starts Running with health = rise: the first failed check takes it down, the first passed one makes it
 /// full.
 /// </summary>
-public sealed class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true, bool hasAgent = false)
+public sealed partial class ServerHealth(int rise, int fall, int slowStart, bool hasCheck = true, bool hasAgent = false)
 {
     /// <summary>Consecutive good checks that bring a server up.</summary>
     public int Rise { get; } = Math.Max(1, rise);

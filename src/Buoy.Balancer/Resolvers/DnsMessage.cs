@@ -10,6 +10,9 @@ public enum DnsType : ushort
     A = 1,
     Cname = 5,
     Aaaa = 28,
+
+    /// <summary>RFC 2782.</summary>
+    Srv = 33,
 }
 
 /// <summary>What an answer amounts to; one counter of <c>show resolvers</c> each.</summary>
@@ -40,8 +43,15 @@ public enum DnsOutcome
     CnameError,
 }
 
+/// <summary>A SRV record: where a service is (RFC 2782).</summary>
+public readonly record struct DnsService(string Host, int Port, int Priority, int Weight);
+
 /// <summary>An answer, read.</summary>
-public sealed record DnsAnswer(DnsOutcome Outcome, IReadOnlyList<IPAddress> Addresses, bool HasCname);
+public sealed record DnsAnswer(DnsOutcome Outcome, IReadOnlyList<IPAddress> Addresses, bool HasCname)
+{
+    /// <summary>The services, when they were asked for.</summary>
+    public IReadOnlyList<DnsService> Services { get; init; } = [];
+}
 
 /// <summary>
 /// The DNS messages of RFC 1035 and the EDNS record of RFC 6891, as far as a stub resolver needs them. Reads hostile
@@ -129,6 +139,7 @@ public static class DnsMessage
         string owner = name;
         bool cname = false;
         var found = new List<IPAddress>();
+        var services = new List<DnsService>();
         for (int i = 0; i < count; i++)
         {
             if (!ReadName(m, ref at, out string of) || at + 10 > m.Length)
@@ -157,6 +168,21 @@ public static class DnsMessage
 
                     cname = true;
                 }
+                else if (kind == (int)type && type == DnsType.Srv)
+                {
+                    int inner = at + 6;
+                    if (length < 7 || !ReadName(m, ref inner, out string host) || inner != at + length)
+                    {
+                        return Failed(DnsOutcome.Invalid);
+                    }
+
+                    // The target "." says that the service is not there.
+                    if (IsName(host))
+                    {
+                        services.Add(new DnsService(host, BinaryPrimitives.ReadUInt16BigEndian(m[(at + 4)..]),
+                            BinaryPrimitives.ReadUInt16BigEndian(m[at..]), BinaryPrimitives.ReadUInt16BigEndian(m[(at + 2)..])));
+                    }
+                }
                 else if (kind == (int)type)
                 {
                     if (length != (type == DnsType.A ? 4 : 16))
@@ -171,7 +197,8 @@ public static class DnsMessage
             at += length;
         }
 
-        return new DnsAnswer(found.Count > 0 ? DnsOutcome.Valid : DnsOutcome.NoAddress, found, cname);
+        var outcome = found.Count + services.Count > 0 ? DnsOutcome.Valid : DnsOutcome.NoAddress;
+        return new DnsAnswer(outcome, found, cname) { Services = services };
     }
 
     /// <summary>Reads a name and moves past it; false when it is malformed or leads round in a circle.</summary>

@@ -42,8 +42,13 @@ public enum ResolutionEffect
 /// </summary>
 public sealed class Resolution(ResolversConfig section, string name, bool preferIpv4, Func<ushort> newId)
 {
+    /// <summary>Most services kept of one name; what is more could have no server anyway.</summary>
+    private const int MaxServices = 4096;
+
     private readonly List<(IPAddress Address, long Seen)> _records = [];
+    private readonly List<(DnsService Service, long Seen, int Number)> _services = [];
     private readonly HashSet<int> _failed = [];
+    private int _numbers;
     private int _triesLeft;
     private bool _bothAsked;
     private DnsOutcome? _lastError;
@@ -53,6 +58,12 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
 
     /// <summary>The name asked for.</summary>
     public string Name => name;
+
+    /// <summary>A SRV name (it begins with an underscore): services are asked for instead of addresses.</summary>
+    public bool IsService { get; } = name.StartsWith('_');
+
+    /// <summary>The services known now, the newest first, each with a number that grows.</summary>
+    public IEnumerable<(DnsService Service, int Number)> Services => _services.Select(s => (s.Service, s.Number));
 
     /// <summary>Which family is asked for first.</summary>
     public bool PreferIpv4 => preferIpv4;
@@ -64,7 +75,7 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
     public ushort QueryId { get; private set; }
 
     /// <summary>Type of the question on its way.</summary>
-    public DnsType QueryType { get; private set; } = preferIpv4 ? DnsType.A : DnsType.Aaaa;
+    public DnsType QueryType { get; private set; } = First(name, preferIpv4);
 
     /// <summary>When <see cref="OnDeadline"/> is due, in ms.</summary>
     public long Deadline { get; private set; }
@@ -84,9 +95,9 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
         if (!Asking)
         {
             _triesLeft = Math.Max(1, section.ResolveRetries);
-            _bothAsked = false;
+            _bothAsked = IsService;
             _lastError = null;
-            return Ask(preferIpv4 ? DnsType.A : DnsType.Aaaa, now);
+            return Ask(First(name, preferIpv4), now);
         }
 
         if (--_triesLeft > 0)
@@ -108,7 +119,7 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
         switch (answer.Outcome)
         {
             case DnsOutcome.Valid:
-                Learn(answer.Addresses, now);
+                Learn(answer, now);
                 return End(ResolutionStatus.Valid, now);
             case DnsOutcome.NoAddress:
                 return _bothAsked ? End(ResolutionStatus.Other, now) : AskOther(now);
@@ -138,8 +149,24 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
     public bool HoldExpired(long now) =>
         Status is not (ResolutionStatus.None or ResolutionStatus.Valid) && (LastValid is not { } v || now - v > Hold());
 
-    private void Learn(IReadOnlyList<IPAddress> addresses, long now)
+    private void Learn(DnsAnswer answer, long now)
     {
+        var addresses = answer.Addresses;
+        foreach (var service in answer.Services)
+        {
+            int known = _services.FindIndex(s => s.Service.Port == service.Port
+                && s.Service.Host.Equals(service.Host, StringComparison.OrdinalIgnoreCase));
+            if (known >= 0)
+            {
+                _services[known] = (service, now, _services[known].Number);
+            }
+            else if (_services.Count < MaxServices)
+            {
+                _services.Insert(0, (service, now, ++_numbers));
+            }
+        }
+
+        _services.RemoveAll(s => s.Seen != now && now - s.Seen >= section.HoldObsolete);
         _records.RemoveAll(r => addresses.Contains(r.Address) || now - r.Seen >= section.HoldObsolete);
         _records.InsertRange(0, addresses.Distinct().Select(a => (a, now)));
         LastValid = now;
@@ -165,11 +192,20 @@ public sealed class Resolution(ResolversConfig section, string name, bool prefer
     {
         Asking = false;
         Status = status;
+        if (HoldExpired(now))
+        {
+            _services.Clear();
+        }
+
         Deadline = now + section.TimeoutResolve;
         return ResolutionEffect.Ended;
     }
 
-    private static DnsType Other(DnsType t) => t == DnsType.A ? DnsType.Aaaa : DnsType.A;
+    private static DnsType First(string name, bool preferIpv4) =>
+        name.StartsWith('_') ? DnsType.Srv : preferIpv4 ? DnsType.A : DnsType.Aaaa;
+
+    private static DnsType Other(DnsType t) =>
+        t == DnsType.Srv ? t : t == DnsType.A ? DnsType.Aaaa : DnsType.A;
 
     private static ResolutionStatus Of(DnsOutcome outcome) => outcome switch
     {

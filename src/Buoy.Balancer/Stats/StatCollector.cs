@@ -321,8 +321,7 @@ public sealed class StatCollector(BalancerState state, IReadOnlyList<ProxyRuntim
         var h = s.Health;
         if (h.InMaintenance)
         {
-            const AdminFlags Own = AdminFlags.ForcedMaintenance | AdminFlags.ConfiguredMaintenance;
-            return (h.Admin & Own) != 0 ? "MAINT"
+            return (h.Admin & AdminFlags.ForcedMaintenance) != 0 ? "MAINT"
                 : (h.Admin & AdminFlags.InheritedMaintenance) != 0 ? $"MAINT (via {s.Tracked?.FullName})" : "MAINT (resolution)";
         }
 
