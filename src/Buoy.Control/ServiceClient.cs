@@ -140,6 +140,28 @@ public sealed class ServiceClient : IDisposable
     /// <summary>Asks for the quorum, now and when it changes.</summary>
     public void TrackQuorum() => Send(ServiceProtocol.TrackQuorum, default);
 
+    /// <summary>
+    /// Asks the daemon to keep this process available (sam_overview(3)); <see cref="ServiceProtocol.Registered"/> or a
+    /// refusal
+    /// follows. Policies: quit, restart, quorum-quit, quorum-restart.
+    /// </summary>
+    public void Register(string name, string policy, int intervalMs, int warnSignal, params string[] command) => Send(
+        ServiceProtocol.Register,
+        Encoding.UTF8.GetBytes(string.Join('\0', [name, policy, $"{intervalMs}", $"{warnSignal}", .. command])));
+
+    /// <summary>Begins; <see cref="ServiceProtocol.MayRun"/> follows, where the policy needs quorum when there is
+    /// one.</summary>
+    public void Begin() => Send(ServiceProtocol.Begin, default);
+
+    /// <summary>Says that this process is alive; once per interval at least.</summary>
+    public void Alive() => Send(ServiceProtocol.Alive, default);
+
+    /// <summary>No longer to be watched: an end that follows is an ordinary one.</summary>
+    public void End() => Send(ServiceProtocol.End, default);
+
+    /// <summary>Of a registration: 1 where the process was started by itself, more after restarts.</summary>
+    public static int InstanceOf(ServiceEvent e) => BinaryPrimitives.ReadInt32LittleEndian(e.Body);
+
     /// <summary>Waits for the next event. False: the daemon has gone.</summary>
     public bool Read(out ServiceEvent e)
     {

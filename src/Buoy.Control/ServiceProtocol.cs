@@ -28,6 +28,22 @@ public static class ServiceProtocol
     /// <summary>To the daemon: tell the quorum now and when it changes.</summary>
     public const byte TrackQuorum = 5;
 
+    /// <summary>
+    /// To the daemon: keep this process available: name, policy (quit, restart, quorum-quit, quorum-restart), interval
+    /// in ms,
+    /// number of the warning signal, then the command that starts it again and its arguments; a zero byte between them.
+    /// </summary>
+    public const byte Register = 6;
+
+    /// <summary>To the daemon: the process begins; its health is asked from <see cref="MayRun"/> on.</summary>
+    public const byte Begin = 7;
+
+    /// <summary>To the daemon: the process is alive.</summary>
+    public const byte Alive = 8;
+
+    /// <summary>To the daemon: the process is no longer to be watched.</summary>
+    public const byte End = 9;
+
     /// <summary>To the client: a message: <c>[node:4][pid:4][payload]</c>.</summary>
     public const byte Deliver = 65;
 
@@ -47,6 +63,12 @@ public static class ServiceProtocol
     /// <summary>To the client: the quorum: <c>[quorate:1][ring seq:8][ring rep:4]</c> and the members, 4 bytes
     /// each.</summary>
     public const byte Quorum = 69;
+
+    /// <summary>To the client: registered, <c>[instance:4]</c>: 1 = started by itself, more = restarted.</summary>
+    public const byte Registered = 70;
+
+    /// <summary>To the client: it may run: the node is quorate, or the process does not need that.</summary>
+    public const byte MayRun = 71;
 
     /// <summary>Beside the control socket.</summary>
     public static string Socket => Path.Combine(ControlPaths.RunFolder, SocketName);

@@ -36,6 +36,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     private readonly Action<string> _kill;
     private readonly ServiceServer _server;
     private readonly ProcessGroups _groups;
+    private readonly AvailabilityHost _availability;
     private readonly ConfigurationMap _map = new();
     private readonly ConfigurationMap _statistics = new();
     private readonly Queue<byte[]> _outbox = new();
@@ -60,6 +61,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
         _kill = kill;
         _groups = new ProcessGroups(engine.LocalNodeId, this);
         _server = new ServiceServer(loop, Path.Combine(runFolder, ServiceProtocol.SocketName), this, onProblem);
+        _availability = new AvailabilityHost(loop, _server, onProblem);
         loop.Schedule(TrackMs, Track);
     }
 
@@ -67,7 +69,11 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     public static bool Owns(ReadOnlySpan<byte> message) => message.Length > 1 && message[0] == Mark;
 
     /// <inheritdoc/>
-    public void Dispose() => _server.Dispose();
+    public void Dispose()
+    {
+        _availability.Dispose();
+        _server.Dispose();
+    }
 
     /// <summary>A new view.</summary>
     public void OnView(ClusterView view)
@@ -86,6 +92,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     public void OnQuorum(bool quorate)
     {
         _quorate = quorate;
+        _availability.OnQuorum(quorate);
         foreach (long client in _quorumClients)
         {
             TellQuorum(client);
@@ -192,6 +199,8 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
                 return _groups.Leave(client);
             case ServiceProtocol.Multicast:
                 return _groups.Multicast(client, body);
+            case >= ServiceProtocol.Register and <= ServiceProtocol.End:
+                return _availability.OnRequest(client, kind, body);
             case ServiceProtocol.TrackQuorum:
                 _quorumClients.Add(client);
                 TellQuorum(client);
@@ -215,6 +224,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     public void OnGone(long client)
     {
         _groups.Gone(client);
+        _availability.OnGone(client);
         _quorumClients.Remove(client);
         if (_trackers.Remove(client, out var t))
         {
@@ -295,6 +305,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     {
         var status = _engine.Status;
         _map.Refresh(_fileKeys().Concat(ConfigurationKeys.OfStatus(status, _engine.LocalNodeId, _joins))
+            .Concat(_availability.Keys)
             .GroupBy(k => k.Key, StringComparer.Ordinal).Select(g => g.Last()));
         _statistics.Refresh(ConfigurationKeys.OfCounters(status, _cleared, _server.Clients));
     }

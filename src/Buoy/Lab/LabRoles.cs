@@ -12,6 +12,7 @@ internal static class LabRoles
         ["client", ..] => LabClient.Run(args[1..]),
         ["relay", ..] => LabRelay.Run(args[1..]),
         ["engine", ..] => LabEngine.Run(args[1..]),
+        ["managed", _, _] => LabManaged.Run(args[1..]),
         ["group", _] => LabGroup.Run(args[1..]),
         ["ringload", _, _, _, _, _] => LabRingLoad.Run(args[1..]),
         ["ringbench", ..] => LabRingBench.Run(args[1..]),
@@ -21,7 +22,7 @@ internal static class LabRoles
 
     private static int Unknown()
     {
-        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench); see 'buoy demo'");
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, managed); see 'buoy demo'");
         return 64;
     }
 }
