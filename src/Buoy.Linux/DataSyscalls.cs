@@ -42,7 +42,13 @@ public static unsafe partial class DataSyscalls
     public const int IPPROTO_IP = 0;
     public const int IPPROTO_TCP = 6;
     public const int IPPROTO_IPV6 = 41;
+    public const int IP_TOS = 1;
+    public const int IP_TTL = 2;
     public const int IP_TRANSPARENT = 19;
+    public const int IPV6_UNICAST_HOPS = 16;
+    public const int IPV6_TCLASS = 67;
+    public const int SO_MARK = 36;
+    public const int TCP_REPAIR = 19;
     public const int IPV6_V6ONLY = 26;
     public const int IPV6_TRANSPARENT = 75;
     public const int TCP_NODELAY = 1;

@@ -202,6 +202,9 @@ public sealed record ProxyConfig
     public HttpConnectionMode HttpConnection { get; init; } = HttpConnectionMode.KeepAlive;
     public HttpReuse HttpReuse { get; init; } = HttpReuse.Safe;
     public ForwardForConfig? ForwardFor { get; init; }
+
+    /// <summary>Rules of the section; null = none, and nothing is paid for them.</summary>
+    internal Rules.ProxyRules? Rules { get; init; }
 }
 
 /// <summary>Time-outs in ms; null = none.</summary>
@@ -434,7 +437,12 @@ public sealed record ResolversConfig
 }
 
 /// <summary>A userlist section.</summary>
-public sealed record UserListConfig(string Name, IReadOnlyList<(string User, string Password, bool Insecure)> Users);
+public sealed record UserListConfig(string Name, IReadOnlyList<(string User, string Password, bool Insecure)> Users)
+{
+    /// <summary>Groups of each user who is in any.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Groups { get; init; } =
+        new Dictionary<string, IReadOnlyList<string>>();
+}
 
 /// <summary>The <c>stats …</c> settings of a proxy.</summary>
 public sealed record StatsConfig

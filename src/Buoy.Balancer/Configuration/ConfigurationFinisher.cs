@@ -20,6 +20,7 @@ internal sealed class ConfigurationFinisher(
         }
 
         CheckFinisher.Tracking(context, proxies);
+        new Rules.Parsing.RuleFinisher(context, proxies, userLists).Finish();
         if (context.Alerts > 0)
         {
             return null;

@@ -1,4 +1,5 @@
 using System.Text;
+using Buoy.Balancer.Rules.Parsing;
 
 namespace Buoy.Balancer.Configuration;
 
@@ -33,6 +34,10 @@ public sealed class ConfigurationLoader
     private readonly List<ProxyBuilder> _proxies = [];
     private readonly List<ResolversParser> _resolvers = [];
     private readonly List<UserListParser> _userLists = [];
+    private readonly Dictionary<string, SourcePlace> _defaultsPlaces = new(StringComparer.Ordinal);
+
+    /// <summary>Where a defaults section stands, and whether a frontend and a backend inherit from it.</summary>
+    private readonly Dictionary<ProxySettings, (SourcePlace Place, bool Frontend, bool Backend)> _defaultsUse = [];
     private ProxySettings _defaults = new();
     private Action? _line;
     private readonly ConditionalBlocks _blocks;
@@ -273,6 +278,9 @@ public sealed class ConfigurationLoader
             case "userlist":
                 UserList(name);
                 break;
+            case "http-errors":
+                _line = new HttpErrorsParser(_context, name).Parse;
+                break;
             default:
                 Proxy(k, name);
                 break;
@@ -301,7 +309,25 @@ public sealed class ConfigurationLoader
             _namedDefaults[name] = settings;
         }
 
-        _line = () => new ProxyParser(_context, null, settings, "defaults", Globals, () => _global.Description).Parse();
+        bool named = name.Length > 0 && name != "from";
+        if (from.Length > 0 && settings.Rules.HasRules)
+        {
+            _context.AlertTight("a defaults section cannot inherit from a defaults section defining TCP/HTTP rules "
+                + $"(defaults section at {_defaultsPlaces.GetValueOrDefault(from)}).");
+        }
+
+        if (named)
+        {
+            _defaultsPlaces[name] = _context.Place;
+        }
+
+        _defaultsUse[settings] = (_context.Place, false, false);
+
+        var parser = new ProxyParser(_context, null, settings, "defaults", Globals, () => _global.Description)
+        {
+            NamedDefaults = named,
+        };
+        _line = parser.Parse;
     }
 
     private void Proxy(string k, string name)
@@ -347,6 +373,7 @@ public sealed class ConfigurationLoader
             return;
         }
 
+        CheckInheritance(kind, start);
         var proxy = new ProxyBuilder(name, kind, _context.Place, _proxies.Count, start.Copy());
         var same = _proxies.Find(p => p.Name == name && ((p.HasBackend && proxy.HasBackend) || (p.HasFrontend && proxy.HasFrontend)));
         if (same is not null)
@@ -358,6 +385,38 @@ public sealed class ConfigurationLoader
         _proxies.Add(proxy);
         var parser = new ProxyParser(_context, proxy, proxy.Settings, k, Globals, () => _global.Description) { Others = _proxies };
         _line = parser.Parse;
+    }
+
+    /// <summary>Rules of a defaults section are for one side only.</summary>
+    private void CheckInheritance(ProxyKind kind, ProxySettings defaults)
+    {
+        if (!defaults.Rules.HasRules || !_defaultsUse.TryGetValue(defaults, out var use))
+        {
+            return;
+        }
+
+        var rules = defaults.Rules;
+        if (kind == ProxyKind.Listen)
+        {
+            _context.AlertTight("a listen section cannot inherit from a defaults section defining TCP/HTTP rules.");
+        }
+        else if (kind == ProxyKind.Frontend ? use.Backend : use.Frontend)
+        {
+            _context.AlertTight("frontends and backends cannot inherit from the same defaults section if it defines TCP/HTTP "
+                + $"rules (defaults section at {use.Place}).");
+        }
+        else if (kind == ProxyKind.Frontend && rules.ResponseContent.Count > 0)
+        {
+            _context.AlertTight("a frontend section cannot inherit from a defaults section defining 'tcp-response content' rules "
+                + $"(defaults section at {use.Place}).");
+        }
+        else if (kind == ProxyKind.Backend && rules.Connection.Count + rules.Session.Count > 0)
+        {
+            _context.AlertTight("a backend section cannot inherit from a defaults section defining 'tcp-request connection' or "
+                + $"'tcp-request session' rules (defaults section at {use.Place}).");
+        }
+
+        _defaultsUse[defaults] = (use.Place, use.Frontend || kind == ProxyKind.Frontend, use.Backend || kind == ProxyKind.Backend);
     }
 
     private IReadOnlyList<LogTargetConfig> Globals() => _global.Logs;

@@ -18,9 +18,9 @@ public static class Keywords
 {
     /// <summary>Sections of the language.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Sections { get; } = Table(
-        "global defaults frontend backend listen resolvers userlist",
+        "global defaults frontend backend listen resolvers userlist http-errors",
         "",
-        "peers mailers ring cache program http-errors log-forward fcgi-app");
+        "peers mailers ring cache program log-forward fcgi-app");
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(
@@ -60,7 +60,9 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "tcp-check http-check external-check server-template load-server-state-from-file "
+        "acl capture declare errorfiles errorloc errorloc302 errorloc303 http-after-response http-error http-request "
+        + "http-response monitor monitor-uri redirect tcp-request tcp-response use_backend use-server "
+        + "tcp-check http-check external-check server-template load-server-state-from-file "
         + "server-state-file-name "
         + "log-format log-format-sd error-log-format unique-id-format "
         + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
@@ -68,11 +70,9 @@ public static class Keywords
         + "hash-balance-factor cookie retry-on fullconn",
         "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl "
         + "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
-        "acl appsession block capture clitimeout compression contimeout declare dispatch email-alert errorfiles "
-        + "errorloc errorloc302 errorloc303 filter force-persist grace http-after-response http-error http-request "
-        + "http-response http-send-name-header ignore-persist monitor monitor-net monitor-uri persist rate-limit "
-        + "redirect source srvtimeout stick stick-table tcp-request "
-        + "tcp-response transparent use_backend use-fcgi-app use-server dynamic-cookie-key");
+        "appsession block clitimeout compression contimeout dispatch email-alert filter force-persist grace "
+        + "http-send-name-header ignore-persist monitor-net persist rate-limit source srvtimeout stick stick-table "
+        + "transparent use-fcgi-app dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(

@@ -15,6 +15,9 @@ internal sealed partial class ParseContext(Func<string, string?> environment)
     public Rules.Patterns.PatternStore Patterns { get; } = new();
     private readonly Dictionary<string, string?> _set = new(StringComparer.Ordinal);
 
+    /// <summary>What rules of all sections share.</summary>
+    public Rules.Parsing.RuleState Rules { get; } = new();
+
     public List<Diagnostic> Diagnostics { get; } = [];
     public int Alerts { get; private set; }
     public bool TooMany => Alerts > MaxFatal - 1;

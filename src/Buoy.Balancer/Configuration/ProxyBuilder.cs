@@ -44,6 +44,7 @@ internal sealed class ProxySettings
     public HttpReuse HttpReuse { get; set; } = HttpReuse.Safe;
     public ForwardForConfig? ForwardFor { get; set; }
     public string? DefaultBackend { get; set; }
+    public Rules.Parsing.RuleSettings Rules { get; private set; } = new();
     public ServerConfig DefaultServer { get; set; } = new()
     {
         Index = -1, Proxy = -1, Id = 0, Name = "", Host = "", Port = 0, Place = default,
@@ -57,6 +58,7 @@ internal sealed class ProxySettings
         copy.Logs = [.. Logs];
         copy.Switches = new(Switches);
         copy.ErrorFiles = new(ErrorFiles);
+        copy.Rules = Rules.Copy();
         return copy;
     }
 
@@ -105,7 +107,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             SpliceResponse = s.Switch("splice-response"), SpliceAuto = s.Switch("splice-auto"),
             AbortOnClose = s.Switch("abortonclose"), AllBackups = s.Switch("allbackups"), ErrorFiles = s.ErrorFiles,
             Stats = s.Mode == ProxyMode.Http ? s.Stats : null, HttpConnection = s.HttpConnection,
-            HttpReuse = s.HttpReuse, ForwardFor = s.Mode == ProxyMode.Http ? s.ForwardFor : null,
+            HttpReuse = s.HttpReuse, Rules = s.Rules.Build(), ForwardFor = s.Mode == ProxyMode.Http ? s.ForwardFor : null,
         };
     }
 }

@@ -1,3 +1,5 @@
+using Buoy.Balancer.Rules.Parsing;
+
 namespace Buoy.Balancer.Configuration;
 
 /// <summary>The lines of defaults, frontend, backend and listen sections (configuration manual 4.2).</summary>
@@ -6,10 +8,14 @@ internal sealed class ProxyParser(
     ParseContext context, ProxyBuilder? proxy, ProxySettings settings, string section,
     Func<IReadOnlyList<LogTargetConfig>> globalLogs, Func<string?> globalDescription)
 {
+    private RuleParser? _rules;
     private static readonly string[] DirectiveNames = [.. Keywords.Proxy.Keys];
 
     /// <summary>All sections so far, to find ids used twice.</summary>
     public IReadOnlyList<ProxyBuilder> Others { get; init; } = [];
+
+    /// <summary>defaults with a name may have rules.</summary>
+    public bool NamedDefaults { get; init; }
 
     public void Parse()
     {
@@ -30,13 +36,23 @@ internal sealed class ProxyParser(
             return;
         }
 
+        if (RuleParser.Removed(k) is { } removed)
+        {
+            context.Alert(removed);
+            return;
+        }
+
         if (!Keywords.Proxy.TryGetValue(k, out var status))
         {
             context.Alert($"unknown keyword '{k}' in '{section}' section{Suggestions.For(k, DirectiveNames)}");
             return;
         }
 
-        if (status == KeywordStatus.Supported)
+        if (RuleParser.Knows(k))
+        {
+            (_rules ??= new RuleParser(new RuleSection(context, proxy, settings, NamedDefaults))).Parse();
+        }
+        else if (status == KeywordStatus.Supported)
         {
             Directive(k, context[1]);
         }

@@ -192,7 +192,13 @@ internal sealed class UserListParser(ParseContext context, string name)
 
     public string Name => name;
 
-    public UserListConfig Build() => new(name, _users);
+    private readonly List<(string User, string Group)> _memberships = [];
+
+    public UserListConfig Build() => new(name, _users)
+    {
+        Groups = _memberships.GroupBy(m => m.User)
+            .ToDictionary(g => g.Key, g => (IReadOnlyList<string>)[.. g.Select(m => m.Group).Distinct()]),
+    };
 
     public void Parse()
     {
@@ -212,6 +218,11 @@ internal sealed class UserListParser(ParseContext context, string name)
                 context.AlertTight("'group' expects <name> as arguments.");
                 break;
             case "group":
+                if (context[2] == "users")
+                {
+                    _memberships.AddRange(context[3].Split(',').Select(u => (u, user)));
+                }
+
                 break;
             default:
                 context.AlertTight($"unknown keyword '{context.Keyword}' in 'users' section");
@@ -230,6 +241,7 @@ internal sealed class UserListParser(ParseContext context, string name)
                     entry = (user, context[i + 1], context[i] == "insecure-password");
                     break;
                 case "groups":
+                    _memberships.AddRange(context[i + 1].Split(',').Select(g => (user, g)));
                     break;
                 default:
                     context.AlertTight($"user '{user}' : unknown keyword '{context[i]}'.");

@@ -63,6 +63,9 @@ internal enum StreamState : byte
     /// <summary>A PROXY header is awaited; nothing is counted or logged as a request yet.</summary>
     Handshake,
 
+    /// <summary>Rules wait: for bytes, or in a tarpit.</summary>
+    Held,
+
     /// <summary>The last bytes go to the client, then the connection is closed.</summary>
     Closing,
 }

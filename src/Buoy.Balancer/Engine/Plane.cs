@@ -134,6 +134,9 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     /// <summary>%rt: counts requests (HTTP) and sessions (TCP) from 0, only where a format shows it.</summary>
     public uint NextRequestNumber() => Interlocked.Increment(ref _requests) - 1;
 
+    /// <summary>Variables of the scope "proc".</summary>
+    public Rules.Samples.ProcessVariables ProcessVariables { get; } = new();
+
     public ILocalService? Local { get; }
 
     public IMailbox[] Mailboxes { get; set; } = [];

@@ -193,6 +193,11 @@ internal sealed unsafe partial class Shard<TPoller>
             _destinations[c->Index] = default;
         }
 
+        if (_run is not null && !StartRules(c))
+        {
+            return;
+        }
+
         if (_config.Proxies[c->Frontend].Mode == ProxyMode.Http)
         {
             c->Flags |= ConnFlags.Http;
@@ -211,6 +216,11 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>The connection is the client's own from here on; TCP bytes it sent with its header are given.</summary>
     private void StartStream(Conn* c, byte* first, int length)
     {
+        if (_run is not null && !StartSession(c))
+        {
+            return;
+        }
+
         if (c->Has(ConnFlags.Http))
         {
             c->Mode = InMode.Head;
@@ -232,7 +242,7 @@ internal sealed unsafe partial class Shard<TPoller>
             CountIn(c, length);
         }
 
-        Route(c, first, length);
+        StartContent(c, first, length);
     }
 
     private void SetFrontend(int proxy, bool enabled)

@@ -1,6 +1,7 @@
 using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Logging;
+using Buoy.Balancer.Rules;
 using Buoy.Balancer.State;
 
 namespace Buoy.Balancer.Engine;
@@ -105,6 +106,12 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void Log(Conn* c, int queue, int connect, int response, int total)
     {
+        var st = StreamOf(c);
+        if (st is { LogLevel: StreamRules.Silent })
+        {
+            return;
+        }
+
         bool http = c->Has(ConnFlags.Http);
         var proxy = _config.Proxies[c->Frontend];
         bool normal = c->EndCause == 0 && c->Retries == 0 && !c->Has(ConnFlags.Redispatched);
@@ -128,6 +135,8 @@ internal sealed unsafe partial class Shard<TPoller>
             Server = c->State == StreamState.Local ? SessionLog.Stats : c->Server,
             Client = Sockets.Read(&c->Address),
             Local = Destination(c),
+            RequestCaptures = st is null ? null : Captured(st.Captures.Request),
+            ResponseCaptures = st is null ? null : Captured(st.Captures.Response),
             Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now),
             HandshakeMs = c->HandshakeMs,
             IdleMs = http ? (int)(c->Begin - c->IdleFrom) : 0,

@@ -1,5 +1,6 @@
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine.Http;
+using Buoy.Balancer.Rules;
 using Buoy.Balancer.State;
 using static Buoy.Linux.DataSyscalls;
 
@@ -145,6 +146,13 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>A complete head stands in the scratch buffer, perhaps with bytes behind it.</summary>
     private void HandleRequest(Conn* c, int have)
     {
+        var ruled = StreamOf(c);
+        if (ruled is not null && ruled.Phase != RulePhase.None)
+        {
+            RunRequest(c, have, ruled);
+            return;
+        }
+
         var data = _scratch;
         var proxy = _config.Proxies[c->Frontend];
         c->RequestAt = _now;
@@ -163,6 +171,12 @@ internal sealed unsafe partial class Shard<TPoller>
         c->Flags &= ~(ConnFlags.Answered | ConnFlags.Complete);
         c->Body = _head.Chunked ? BodyTracker.Chunks
             : _head.ContentLength > 0 ? BodyTracker.OfLength(_head.ContentLength) : BodyTracker.None;
+        if (ruled is not null)
+        {
+            RunRequest(c, have, ruled);
+            return;
+        }
+
         var target = new ReadOnlySpan<byte>(data + _head.Target, _head.TargetLength);
         if (_plane.Local is { } local && IsLocal(local, c, proxy, target))
         {
@@ -170,6 +184,13 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
+        SendOn(c, have, proxy.DefaultBackend ?? (proxy.HasBackend ? proxy.Index : -1));
+    }
+
+    /// <summary>The request goes to a backend (-1: there is none, which is answered).</summary>
+    private void SendOn(Conn* c, int have, int backend)
+    {
+        var data = _scratch;
         int headLength = _head.Length;
         int body = c->Body.Advance(data + headLength, have - headLength);
         if (body < 0)
@@ -178,11 +199,12 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
-        TakeKey(c, proxy.DefaultBackend ?? c->Frontend, have);
-        TakeCookie(c, proxy.DefaultBackend ?? c->Frontend);
+        int named = backend < 0 ? c->Frontend : backend;
+        TakeKey(c, named, have);
+        TakeCookie(c, named);
 
         // Rewritten first: what is behind the body is saved from where it stands.
-        int written = WriteRequestHead(c, proxy);
+        int written = WriteRequestHead(c, _config.Proxies[c->Frontend], _config.Proxies[named]);
         if (headLength + body < have)
         {
             KeepBeyond(c, data + headLength + body, have - headLength - body);
@@ -191,7 +213,7 @@ internal sealed unsafe partial class Shard<TPoller>
         var start = data + headLength - written;
         Buffer.MemoryCopy(_headOut, start, written, written);
         c->Mode = c->Body.Done ? InMode.Done : InMode.Body;
-        Route(c, start, written + body);
+        RouteTo(c, backend, start, written + body);
     }
 
     private static bool IsLocal(ILocalService local, Conn* c, ProxyConfig proxy, ReadOnlySpan<byte> target) =>
@@ -200,9 +222,8 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private static void SetFlag(Conn* c, ConnFlags flag, bool on) => c->Flags = on ? c->Flags | flag : c->Flags & ~flag;
 
-    private int WriteRequestHead(Conn* c, ProxyConfig frontend)
+    private int WriteRequestHead(Conn* c, ProxyConfig frontend, ProxyConfig backend)
     {
-        var backend = frontend.DefaultBackend is int b ? _config.Proxies[b] : frontend;
         var w = new HeadWriter(_headOut);
         w.Raw(_scratch + _head.Method, _head.Target + _head.TargetLength + 9 - _head.Method);
         w.Raw("\r\n"u8);

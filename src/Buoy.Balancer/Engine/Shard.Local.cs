@@ -169,8 +169,12 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void LocalDone(Conn* c)
     {
-        c->EndCause = (byte)'L';
-        c->EndPhase = (byte)'R';
+        if (c->EndCause == 0)
+        {
+            c->EndCause = (byte)'L';
+            c->EndPhase = (byte)'R';
+        }
+
         EndTransaction(c);
         if (c->Has(ConnFlags.CloseAfter))
         {

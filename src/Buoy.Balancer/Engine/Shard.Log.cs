@@ -117,6 +117,13 @@ internal sealed unsafe partial class Shard<TPoller>
         scope.ClientFd = c->Fd;
         scope.Http = c->Has(ConnFlags.Http);
         scope.RequestNumber = c->Number;
+        var st = StreamOf(c);
+        scope.SessionVariables = st?.Session;
+        scope.TransactionVariables = st?.Transaction;
+        scope.RequestVariables = st?.Request;
+        scope.ResponseVariables = st?.Response;
+        scope.ProcessVariables = _plane.ProcessVariables;
+        scope.Captures = st?.Captures;
         return scope;
     }
 

@@ -46,6 +46,9 @@ internal sealed unsafe partial class Shard<TPoller>
             case StreamState.Local:
                 OnLocalClient(c);
                 break;
+            case StreamState.Held:
+                OnHeld(c, events);
+                break;
             case StreamState.Closing:
                 OnClosing(c);
                 break;

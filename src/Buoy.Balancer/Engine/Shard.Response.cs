@@ -139,7 +139,6 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         int status = _head.Status;
         _plane.State.Observer?.Answered(c->Server, status);
-        int headLength = _head.Length;
         if (c->HoldLength > 0)
         {
             if (status >= 400 && Replay(c, RetryParser.OfStatus(status)))
@@ -150,15 +149,30 @@ internal sealed unsafe partial class Shard<TPoller>
             ReleaseHold(c);
         }
 
-        c->Status = (short)status;
         c->ResponseAt = _now;
-        c->Flags |= ConnFlags.Answered;
-        CountStatus(c, status);
         bool tunnel = IsSwitch(c) || (c->Has(ConnFlags.ConnectRequest) && status is >= 200 and < 300);
         bool bodiless = c->Has(ConnFlags.HeadRequest) || status is 204 or 304;
         s->Body = tunnel || bodiless ? BodyTracker.None
             : _head.Chunked ? BodyTracker.Chunks
             : _head.ContentLength >= 0 ? BodyTracker.OfLength(_head.ContentLength) : BodyTracker.UntilClose;
+        if (StreamOf(c) is { } ruled)
+        {
+            if (!RunResponse(c, ruled, ref have))
+            {
+                return;
+            }
+
+            if (s->Body.Kind == BodyKind.Length && _head.ContentLength < 0 && !_head.Chunked)
+            {
+                // A rule took the length away: the client knows the end by the close only.
+                c->Flags |= ConnFlags.CloseAfter;
+            }
+        }
+
+        int headLength = _head.Length;
+        c->Status = (short)_head.Status;
+        c->Flags |= ConnFlags.Answered;
+        CountStatus(c, c->Status);
         if (s->Body.Kind == BodyKind.Close)
         {
             c->Flags |= ConnFlags.CloseAfter;

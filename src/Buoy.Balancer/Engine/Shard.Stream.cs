@@ -32,7 +32,12 @@ internal sealed unsafe partial class Shard<TPoller>
     private void Route(Conn* c, byte* payload = null, int length = 0)
     {
         var frontend = _config.Proxies[c->Frontend];
-        int backend = frontend.DefaultBackend ?? (frontend.HasBackend ? frontend.Index : -1);
+        RouteTo(c, frontend.DefaultBackend ?? (frontend.HasBackend ? frontend.Index : -1), payload, length);
+    }
+
+    /// <summary>Enters a backend, -1 = there is none.</summary>
+    private void RouteTo(Conn* c, int backend, byte* payload, int length)
+    {
         if (backend < 0)
         {
             Fail(c, 503, 'S', 'C');
@@ -43,6 +48,12 @@ internal sealed unsafe partial class Shard<TPoller>
         c->BackendCounters = _counters.Block(_id, _counters.Backend(backend));
         c->Flags |= ConnFlags.InBackend;
         Enter(c->BackendCounters);
+        if (c->Persist < 0 && StreamOf(c) is { Server: >= 0 and int wanted })
+        {
+            Assign(c, wanted, payload, length);
+            return;
+        }
+
         Dispatch(c, payload, length);
     }
 
@@ -443,6 +454,12 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
+        if (StreamOf(c) is { } ruled && c->RequestAt > 0)
+        {
+            FailRuled(c, ruled, status);
+            return;
+        }
+
         c->Status = (short)status;
         c->Flags |= ConnFlags.Answered;
         CountStatus(c, status);
@@ -549,6 +566,7 @@ internal sealed unsafe partial class Shard<TPoller>
             _pending.Remove(c->Index);
         }
 
+        EndRules(c);
         CloseConn(c);
         RoomCameFree();
     }

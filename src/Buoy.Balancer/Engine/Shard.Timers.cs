@@ -31,6 +31,14 @@ internal sealed unsafe partial class Shard<TPoller>
         server = false;
         var client = _config.Proxies[c->Frontend].Timeouts;
         var backend = c->Backend >= 0 ? _config.Proxies[c->Backend].Timeouts : client;
+        if (StreamOf(c) is { } ruled && (ruled.ServerTimeout ?? ruled.TunnelTimeout) is not null)
+        {
+            backend = backend with
+            {
+                Server = ruled.ServerTimeout ?? backend.Server, Tunnel = ruled.TunnelTimeout ?? backend.Tunnel,
+            };
+        }
+
         switch (c->State)
         {
             case StreamState.Request:
@@ -45,6 +53,8 @@ internal sealed unsafe partial class Shard<TPoller>
                 return After(c->StateSince, backend.Connect);
             case StreamState.RetryWait:
                 return c->StateSince + Math.Min(RetryDelay, backend.Connect ?? RetryDelay);
+            case StreamState.Held:
+                return StreamOf(c)!.WaitUntil;
             case StreamState.Closing:
                 return c->LastActivity + Math.Min(client.ClientFin ?? client.Client ?? LingerDefault, LingerDefault);
             case StreamState.Joined when c->Has(ConnFlags.Http) && !c->Has(ConnFlags.Tunnel):
@@ -126,6 +136,9 @@ internal sealed unsafe partial class Shard<TPoller>
                 break;
             case StreamState.Joined:
                 JoinedTimedOut(c, server);
+                break;
+            case StreamState.Held:
+                OnHeldTimer(c);
                 break;
             case StreamState.Local:
             case StreamState.Closing:

@@ -89,6 +89,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _scratchBase = (byte*)NativeMemory.AlignedAlloc(HeadRoom + ScratchSize + 64, 4096);
         _scratch = _scratchBase + HeadRoom;
         _headOut = (byte*)NativeMemory.AlignedAlloc(ScratchSize + HeadRoom, 4096);
+        InitRules();
     }
 
     /// <summary>A listener this shard accepts on. Before <see cref="Start"/> only.</summary>

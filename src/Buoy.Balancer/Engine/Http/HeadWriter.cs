@@ -73,7 +73,8 @@ internal unsafe ref struct HeadWriter(byte* into)
 
     public void End() => Raw("\r\n"u8);
 
-    private void Connection(ReadOnlySpan<byte> value)
+    /// <summary>A Connection field without the tokens that this side decides on.</summary>
+    public void Connection(ReadOnlySpan<byte> value)
     {
         bool any = false;
         foreach (var range in value.Split((byte)','))

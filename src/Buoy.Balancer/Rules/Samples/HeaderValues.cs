@@ -60,7 +60,8 @@ internal unsafe ref struct HeaderValues(HttpMessage message, ReadOnlySpan<byte> 
         }
     }
 
-    private static int End(ReadOnlySpan<byte> value, int at)
+    /// <summary>Where the value that begins at <paramref name="at"/> ends: at its comma or at the end.</summary>
+    public static int End(ReadOnlySpan<byte> value, int at)
     {
         bool quoted = false;
         for (; at < value.Length; at++)

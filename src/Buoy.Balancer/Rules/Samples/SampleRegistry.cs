@@ -47,7 +47,8 @@ internal static class SampleRegistry
     private static readonly Dictionary<string, FetchEntry> Fetches = Build(
         [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries(), .. BodyFetches.Entries(),
             .. CookieFetches.Entries(), .. UrlFetches.Entries(), .. InternalFetches.Entries(), .. StateFetches.Entries(),
-            .. SideFetches.Entries()]);
+            .. SideFetches.Entries(), .. BufferFetches.Entries(), .. TlsHelloFetches.Entries(),
+            .. AuthenticationFetches.Entries(), .. CaptureFetches.Entries()]);
 
     private static readonly Dictionary<string, ConverterEntry> Converters = BuildConverters(
         [.. BasicConverters.Entries(), .. MapConverters.Entries(), .. NumberConverters.Entries(), .. HashConverters.Entries(),

@@ -61,6 +61,9 @@ internal enum SampleSource : byte
 
     /// <summary>Request or response, whichever the rule is about: cookie, hdr in converters.</summary>
     EitherHeaders,
+
+    /// <summary>The buffer of request or response: payload.</summary>
+    EitherBuffer,
 }
 
 /// <summary>Facts about <see cref="SampleSource"/>.</summary>
@@ -95,7 +98,7 @@ internal static class SampleSources
         SampleSource.Server => SamplePlaces.ServerSource | Responses | SamplePlaces.Log | SamplePlaces.Check,
         SampleSource.ServerConnection or SampleSource.Response => Responses | SamplePlaces.Log | SamplePlaces.Check,
         SampleSource.ResponseBuffer or SampleSource.ResponseHeaders => Responses | SamplePlaces.Check,
-        SampleSource.EitherHeaders => Requests | Responses | SamplePlaces.Check,
+        SampleSource.EitherHeaders or SampleSource.EitherBuffer => Requests | Responses | SamplePlaces.Check,
         _ => SamplePlaces.None,
     };
 
@@ -116,7 +119,35 @@ internal static class SampleSources
         SampleSource.ResponseHeaders => "HTTP response headers",
         SampleSource.Response => "HTTP response",
         SampleSource.EitherHeaders => "HTTP request headers,HTTP response headers",
+        SampleSource.EitherBuffer => "request buffer,response buffer",
         _ => "unknown",
+    };
+
+    /// <summary>The name of a place in messages; of several, the first.</summary>
+    public static string PlaceText(SamplePlaces places) => (SamplePlaces)((uint)places & (0 - (uint)places)) switch
+    {
+        SamplePlaces.FrontendConnection => "frontend tcp-request connection rule",
+        SamplePlaces.FrontendSession => "frontend tcp-request session rule",
+        SamplePlaces.FrontendTcpContent => "frontend tcp-request content rule",
+        SamplePlaces.FrontendHttpRequest => "frontend http-request header rule",
+        SamplePlaces.FrontendHttpRequestBody => "frontend http-request body rule",
+        SamplePlaces.UseBackend => "frontend use-backend rule",
+        SamplePlaces.BackendTcpContent => "backend tcp-request content rule",
+        SamplePlaces.BackendHttpRequest => "backend http-request header rule",
+        SamplePlaces.BackendHttpRequestBody => "backend http-request body rule",
+        SamplePlaces.SetServer => "backend use-server, balance or stick-match rule",
+        SamplePlaces.ServerSource => "server source selection",
+        SamplePlaces.BackendTcpResponse => "backend tcp-response content rule",
+        SamplePlaces.BackendHttpResponse => "backend http-response header rule",
+        SamplePlaces.BackendHttpResponseBody => "backend http-response body rule",
+        SamplePlaces.StickStore => "backend stick-store rule",
+        SamplePlaces.FrontendTcpResponse => "frontend tcp-response content rule",
+        SamplePlaces.FrontendHttpResponse => "frontend http-response header rule",
+        SamplePlaces.FrontendHttpResponseBody => "frontend http-response body rule",
+        SamplePlaces.Log => "logs",
+        SamplePlaces.Check => "backend tcp-check rule",
+        SamplePlaces.Configuration => "configuration parser",
+        _ => "CLI parser",
     };
 
     /// <summary>Everywhere a request's head can be looked at.</summary>

@@ -33,7 +33,7 @@ internal readonly record struct VariableName(VariableScope Scope, int Id)
             _ => null,
         };
         error = "";
-        if (scope is null)
+        if (scope is null || dot == text.Length - 1)
         {
             error = $"invalid variable name '{text}'. A variable name must be start by its scope. The scope can be 'proc', "
                 + "'sess', 'txn', 'req', 'res' or 'check'.";

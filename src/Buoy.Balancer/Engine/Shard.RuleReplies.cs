@@ -1,0 +1,582 @@
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Engine.Http;
+using Buoy.Balancer.Rules;
+using Buoy.Balancer.Rules.Actions;
+using Buoy.Balancer.Rules.Samples;
+using Buoy.Balancer.State;
+
+namespace Buoy.Balancer.Engine;
+
+/// <content>Answers that rules ask for, waits, and rules on responses.</content>
+internal sealed unsafe partial class Shard<TPoller>
+{
+    /// <summary>The page of a status: of the backend where it is chosen, of the frontend, or the built-in one.</summary>
+    private Reply ErrorPage(Conn* c, int status)
+    {
+        if (c->Backend >= 0 && _config.Proxies[c->Backend].Rules is { } own && own.Errors.TryGetValue(status, out var page))
+        {
+            return page;
+        }
+
+        return _config.Proxies[c->Frontend].Rules is { } rules && rules.Errors.TryGetValue(status, out page)
+            ? page : StatusTexts.Page(status);
+    }
+
+    /// <summary>
+    /// The reply stands in the scope's response: after-response rules, then it is sent. <paramref name="used"/> bytes of
+    /// the scratch buffer are this request's.
+    /// </summary>
+    private void FinishReply(Conn* c, StreamRules st, int have, int used, char cause, char phase, bool silent = false)
+    {
+        if (used < have)
+        {
+            KeepBeyond(c, _scratch + used, have - used);
+        }
+
+        c->Mode = c->Body.Done ? InMode.Done : InMode.Body;
+        SendReply(c, st, cause, phase, silent);
+    }
+
+    /// <summary>Runs http-after-response rules of both sides on the response; false where one fails.</summary>
+    private bool RunAfterResponse(Conn* c, RuleRun run, StreamRules st)
+    {
+        run.Scope.IsResponse = true;
+        run.Begin(run.Scope.Response, st);
+        if (c->Backend >= 0 && c->Backend != c->Frontend && _config.Proxies[c->Backend].Rules is { } backend
+            && run.Run(backend.AfterResponse) == RuleResult.Error)
+        {
+            return false;
+        }
+
+        return _config.Proxies[c->Frontend].Rules is not { } rules || run.Run(rules.AfterResponse) != RuleResult.Error;
+    }
+
+    private void SendReply(Conn* c, StreamRules st, char cause, char phase, bool silent = false)
+    {
+        var run = _run!;
+        var m = run.Scope.Response;
+        st.Phase = RulePhase.None;
+        if (!RunAfterResponse(c, run, st))
+        {
+            run.Scope.Temporary.Reset();
+            _ = ErrorPage(c, 500).Write(run);
+            cause = 'P';
+        }
+
+        if (c->EndCause == 0)
+        {
+            c->EndCause = (byte)cause;
+            c->EndPhase = (byte)phase;
+        }
+
+        int bodyLength = c->Has(ConnFlags.HeadRequest) ? 0 : m.BodyLength;
+        bool framed = m.Find("content-length"u8) >= 0 || m.Status is 204 or 304 or < 200;
+        bool close = c->Has(ConnFlags.CloseAfter) || c->Mode != InMode.Done || !framed || _draining;
+        SetFlag(c, ConnFlags.CloseAfter, close);
+        int size = RuledHead.Size(m) + RuledHead.Reserve;
+        byte* into = size + bodyLength <= ScratchSize ? _headOut : null;
+        if (into == null)
+        {
+            Fail(c, 0, cause, phase);
+            return;
+        }
+
+        var w = new HeadWriter(into);
+        RuledHead.WriteResponse(ref w, m);
+        if (close && m.Minor == 1)
+        {
+            w.Raw("connection: close\r\n"u8);
+        }
+        else if (!close && c->Has(ConnFlags.Http10))
+        {
+            w.Raw("connection: keep-alive\r\n"u8);
+        }
+
+        w.End();
+        if (bodyLength > 0)
+        {
+            w.Raw(m.Body, bodyLength);
+        }
+
+        c->Status = (short)m.Status;
+        c->Flags |= ConnFlags.Answered;
+        CountStatus(c, m.Status);
+        CountOut(c, w.Length);
+        if (silent)
+        {
+            c->Flags &= ~ConnFlags.InTransaction;
+        }
+
+        SendOwn(c, into, w.Length);
+    }
+
+    /// <summary>Sends a complete answer of ours; the transaction is over, the connection perhaps not.</summary>
+    private void SendOwn(Conn* c, byte* data, int length)
+    {
+        if (c->State == StreamState.Queued)
+        {
+            LeaveQueue(c);
+        }
+
+        EndTransaction(c);
+        c->State = StreamState.Local;
+        if (!SendTo(c, data, length))
+        {
+            return;
+        }
+
+        if (c->OutLength == 0)
+        {
+            LocalDone(c);
+        }
+        else
+        {
+            Arm(c);
+        }
+    }
+
+    private void EndUnanswered(Conn* c, bool silent, char phase)
+    {
+        c->EndCause = (byte)'P';
+        c->EndPhase = (byte)phase;
+        c->RequestAt = c->QueueAt = c->ConnectAt = 0;
+        DetachServer(c, keep: false);
+        EndTransaction(c);
+        if (silent)
+        {
+            DropSilently(c);
+        }
+
+        CloseClient(c);
+    }
+
+    private bool SendHints(Conn* c, RuleRun run)
+    {
+        var w = new HeadWriter(_headOut);
+        foreach (byte[] line in run.Hints)
+        {
+            if (w.Length + line.Length > HeadRoom)
+            {
+                break;
+            }
+
+            w.Raw("HTTP/1.1 103 Early Hints\r\n"u8);
+            w.Raw(line);
+            w.End();
+        }
+
+        run.Hints.Clear();
+        CountOut(c, w.Length);
+        return SendTo(c, _headOut, w.Length);
+    }
+
+    // For the log.
+
+    private static string?[]? Captured(byte[]?[] slots) =>
+        slots.Length == 0 ? null : [.. slots.Select(s => s is null ? null : System.Text.Encoding.Latin1.GetString(s))];
+
+    // Waiting.
+
+    /// <summary>
+    /// A rule needs more of the request: the head as rules left it and what is there of the body are kept, and read again
+    /// with what comes.
+    /// </summary>
+    private void WaitForMore(Conn* c, RuleRun run, StreamRules st, HttpMessage m, int have, int headLength)
+    {
+        if (st.WaitSince == 0)
+        {
+            st.WaitSince = _now;
+            st.WaitUntil = _now + run.WaitTime;
+        }
+
+        int size = RuledHead.Size(m) + RuledHead.Reserve;
+        if (size + have - headLength > ScratchSize)
+        {
+            Fail(c, 500, 'P', 'R');
+            return;
+        }
+
+        var w = new HeadWriter(_headOut);
+        RuledHead.WriteAsReceived(ref w, m);
+        w.Raw(_scratch + headLength, have - headLength);
+        SaveIn(c, _headOut, w.Length);
+        c->State = StreamState.Held;
+        c->Mode = InMode.Head;
+        Arm(c);
+        if (c->Has(ConnFlags.ReadReady))
+        {
+            Enqueue(c);
+        }
+    }
+
+    private void BeginTarpit(Conn* c, RuleRun run, StreamRules st, int have, int used)
+    {
+        if (used < have)
+        {
+            KeepBeyond(c, _scratch + used, have - used);
+        }
+
+        c->Mode = c->Body.Done ? InMode.Done : InMode.Body;
+        var m = run.Scope.Response;
+        var w = new HeadWriter(_headOut);
+        if (RuledHead.Size(m) + RuledHead.Reserve + m.BodyLength > ScratchSize)
+        {
+            Fail(c, 500, 'P', 'R');
+            return;
+        }
+
+        RuledHead.WriteResponse(ref w, m);
+        w.End();
+        w.Raw(m.Body, m.BodyLength);
+        st.Tarpit = new ReadOnlySpan<byte>(_headOut, w.Length).ToArray();
+        var timeouts = _config.Proxies[c->Frontend].Timeouts;
+        st.WaitSince = _now;
+        st.WaitUntil = _now + (timeouts.Tarpit ?? timeouts.Connect ?? TarpitDefault);
+        c->State = StreamState.Held;
+        c->StateSince = _now;
+        Arm(c);
+    }
+
+    /// <summary>A stream that waits for rules is readable.</summary>
+    private void OnHeld(Conn* c, uint events)
+    {
+        var st = StreamOf(c)!;
+        if (st.Tarpit is not null)
+        {
+            if (c->Has(ConnFlags.Error) || (events & Linux.DataSyscalls.EPOLLHUP) != 0)
+            {
+                EndUnanswered(c, silent: false, 'T');
+            }
+
+            return;
+        }
+
+        if (c->Has(ConnFlags.Http))
+        {
+            ReadRequest(c);
+        }
+        else
+        {
+            ReadContent(c);
+        }
+    }
+
+    private void OnHeldTimer(Conn* c)
+    {
+        var st = StreamOf(c)!;
+        if (st.Tarpit is { } reply)
+        {
+            st.Tarpit = null;
+            st.Phase = RulePhase.None;
+            var run = FillScope(c, st);
+            var page = Reply.FromFile(reply, out _);
+            c->RequestAt = 0;
+            if (page is null || !WriteTarpit(run, page, st))
+            {
+                EndUnanswered(c, silent: false, 'T');
+                return;
+            }
+
+            SendReply(c, st, 'P', 'T');
+            return;
+        }
+
+        c->Flags |= ConnFlags.InFresh;
+        if (c->Has(ConnFlags.Http))
+        {
+            ReadRequest(c);
+        }
+        else
+        {
+            RunContent(c, Held(c), ended: false);
+        }
+    }
+
+    private static bool WriteTarpit(RuleRun run, Reply page, StreamRules st)
+    {
+        run.Begin(run.Scope.Response, st);
+        return page.Write(run);
+    }
+
+    // Responses.
+
+    /// <summary>
+    /// Rules on a response whose head was just parsed; false when something else was answered or the stream is gone.
+    /// Afterwards the head in the scratch buffer is what goes to the client.
+    /// </summary>
+    private bool RunResponse(Conn* c, StreamRules st, ref int have)
+    {
+        st.Request.Clear();
+        var run = FillScope(c, st);
+        var m = run.Scope.Response;
+        run.Scope.IsResponse = true;
+        m.LoadResponse(_head, _scratch);
+        var frontend = _config.Proxies[c->Frontend].Rules;
+        if (frontend is { ResponseCaptures.Length: > 0 })
+        {
+            CaptureHeaders(frontend.ResponseCaptures, m, st.Captures.Response);
+        }
+
+        run.Begin(m, st);
+        var result = RuleResult.Continue;
+        if (c->Backend != c->Frontend && _config.Proxies[c->Backend].Rules is { } backend)
+        {
+            run.Scope.CurrentProxy = c->Backend;
+            result = RunResponseLists(run, backend);
+        }
+
+        if (result is RuleResult.Continue or RuleResult.Stop && frontend is not null)
+        {
+            run.Scope.CurrentProxy = c->Frontend;
+            result = RunResponseLists(run, frontend);
+        }
+
+        ApplySettings(c, run);
+        switch (result)
+        {
+            case RuleResult.Continue or RuleResult.Stop:
+                break;
+            case RuleResult.Reject or RuleResult.SilentDrop:
+                c->BackendCounters[(int)Counter.DeniedResponses]++;
+                EndUnanswered(c, result == RuleResult.SilentDrop, 'H');
+                return false;
+            case RuleResult.Reply when run.BuildReply(status => ErrorPage(c, status)):
+                if (run.ReplyCause == 'P')
+                {
+                    c->BackendCounters[(int)Counter.DeniedResponses]++;
+                }
+
+                char cause = run.ReplyCause;
+                DetachServer(c, keep: false);
+                SendReply(c, st, cause, 'H');
+                return false;
+            default:
+                Fail(c, result == RuleResult.Error ? 500 : 502, 'P', 'H');
+                return false;
+        }
+
+        bool good = RunAfterResponse(c, run, st);
+        if (good && RewriteHead(m, response: true, ref have))
+        {
+            return true;
+        }
+
+        Fail(c, good ? 502 : 500, 'P', 'H');
+        return false;
+    }
+
+    /// <summary>
+    /// Puts the head as rules left it before the bytes behind it in the scratch buffer, and parses it: what follows
+    /// works as if it had come so. False where it does not fit or is no head any more.
+    /// </summary>
+    private bool RewriteHead(HttpMessage m, bool response, ref int have)
+    {
+        int behind = have - _head.Length;
+        if (RuledHead.Size(m) + RuledHead.Reserve > Math.Min(_headLimit, ScratchSize - behind))
+        {
+            return false;
+        }
+
+        var w = new HeadWriter(_headOut);
+        if (response)
+        {
+            RuledHead.WriteResponse(ref w, m, hopByHop: true);
+            w.End();
+        }
+        else
+        {
+            RuledHead.WriteAsReceived(ref w, m);
+        }
+
+        Buffer.MemoryCopy(_scratch + _head.Length, _scratch + w.Length, ScratchSize - w.Length, behind);
+        Buffer.MemoryCopy(_headOut, _scratch, ScratchSize, w.Length);
+        have = w.Length + behind;
+        return (response ? _head.ParseResponse(_scratch, have) : _head.ParseRequest(_scratch, have)) == ParseResult.Complete
+            && _head.Length == w.Length;
+    }
+
+    private static RuleResult RunResponseLists(RuleRun run, ProxyRules rules)
+    {
+        var result = run.Run(rules.ResponseContent);
+        return result is RuleResult.Continue or RuleResult.Stop ? run.Run(rules.Response) : result;
+    }
+
+    /// <summary>A failure of a ruled stream that is answered: its pages and its after-response rules apply.</summary>
+    private void FailRuled(Conn* c, StreamRules st, int status)
+    {
+        var run = FillScope(c, st);
+        run.Begin(run.Scope.Response, st);
+        if (!ErrorPage(c, status).Write(run))
+        {
+            EndTransaction(c);
+            CloseClient(c);
+            return;
+        }
+
+        SendReply(c, st, (char)c->EndCause, (char)c->EndPhase);
+    }
+
+    // TCP content.
+
+    private static int Held(Conn* c) => c->InLength;
+
+    /// <summary>TCP: content rules before a backend is chosen. False when they wait or the stream is gone.</summary>
+    private void StartContent(Conn* c, byte* first, int length)
+    {
+        var st = StreamOf(c);
+        if (st is null)
+        {
+            Route(c, first, length);
+            return;
+        }
+
+        if (length > 0)
+        {
+            SaveIn(c, first, length);
+        }
+
+        st.NextRequest();
+        st.Phase = RulePhase.FrontendContent;
+        st.Captures.Reset(
+            _config.Proxies[c->Frontend].Rules?.RequestCaptures.Length ?? 0,
+            _config.Proxies[c->Frontend].Rules?.ResponseCaptures.Length ?? 0);
+        RunContent(c, length, ended: false);
+    }
+
+    private void ReadContent(Conn* c)
+    {
+        int have = c->InLength;
+        if (!c->Has(ConnFlags.ReadReady))
+        {
+            return;
+        }
+
+        if (have > 0)
+        {
+            Buffer.MemoryCopy(c->In, _scratch, ScratchSize, have);
+        }
+
+        nint r = _poller.Receive(c->Fd, _scratch + have, _headLimit - have);
+        if (r == -Linux.DataSyscalls.EAGAIN)
+        {
+            c->Flags &= ~ConnFlags.ReadReady;
+            return;
+        }
+
+        if (r < 0)
+        {
+            c->EndCause = (byte)'C';
+            c->EndPhase = (byte)'D';
+            EndTransaction(c);
+            CloseClient(c);
+            return;
+        }
+
+        c->LastActivity = _now;
+        if (r > 0)
+        {
+            CountIn(c, r);
+        }
+
+        if (r < _headLimit - have && !c->Has(ConnFlags.ReadHangUp))
+        {
+            c->Flags &= ~ConnFlags.ReadReady;
+        }
+
+        SaveIn(c, _scratch, have + (int)r);
+        RunContent(c, have + (int)r, ended: r == 0);
+    }
+
+    private void RunContent(Conn* c, int have, bool ended)
+    {
+        var st = StreamOf(c)!;
+        if (have > 0)
+        {
+            Buffer.MemoryCopy(c->In, _scratch, ScratchSize, have);
+        }
+
+        var run = FillScope(c, st);
+        run.Scope.RequestBytes = _scratch;
+        run.Scope.RequestLength = have;
+        run.Begin(run.Scope.Request, st);
+        bool last = ended || have >= _headLimit || (st.WaitSince > 0 && _now >= st.WaitUntil);
+        var result = RuleResult.Continue;
+        int backend = st.Phase >= RulePhase.BackendContent ? c->Backend : -1;
+        for (; st.Phase is RulePhase.FrontendContent or RulePhase.BackendContent;)
+        {
+            int proxy = st.Phase == RulePhase.FrontendContent ? c->Frontend : backend;
+            var rules = proxy >= 0 ? _config.Proxies[proxy].Rules : null;
+            run.Scope.Final = last || rules is null || rules.InspectDelay == 0;
+            run.Scope.CurrentProxy = proxy;
+            result = rules is null ? RuleResult.Continue : run.Run(rules.Content, st.Rule);
+            if (result == RuleResult.Wait)
+            {
+                st.Rule = run.Index;
+                HoldContent(c, st, rules!.InspectDelay);
+                return;
+            }
+
+            if (result is not (RuleResult.Continue or RuleResult.Stop))
+            {
+                break;
+            }
+
+            st.Rule = 0;
+            st.WaitSince = 0;
+            run.Scope.Final = true;
+            if (st.Phase == RulePhase.FrontendContent)
+            {
+                run.Scope.Backend = c->Backend = backend = ChooseBackend(c, run);
+                st.Phase = backend >= 0 && backend != c->Frontend ? RulePhase.BackendContent : RulePhase.Done;
+                last = ended;
+            }
+            else
+            {
+                st.Phase = RulePhase.Done;
+            }
+        }
+
+        ApplySettings(c, run);
+        if (result is RuleResult.Reject or RuleResult.SilentDrop)
+        {
+            c->FrontendCounters[(int)Counter.DeniedRequests]++;
+            c->Backend = -1;
+            EndUnanswered(c, result == RuleResult.SilentDrop, 'R');
+            return;
+        }
+
+        ChooseServer(run, st, backend);
+        ReleaseIn(c);
+        c->Mode = InMode.Raw;
+        c->Backend = -1;
+        c->RequestAt = _now;
+        if (ended)
+        {
+            c->Flags |= ConnFlags.InEnd;
+        }
+
+        RouteTo(c, backend, _scratch, have);
+    }
+
+    private void HoldContent(Conn* c, StreamRules st, int delay)
+    {
+        if (st.WaitSince == 0)
+        {
+            st.WaitSince = _now;
+            st.WaitUntil = _now + delay;
+        }
+
+        if (c->State != StreamState.Held)
+        {
+            c->State = StreamState.Held;
+            c->StateSince = _now;
+            c->Mode = InMode.Head;
+        }
+
+        Arm(c);
+        if (c->Has(ConnFlags.ReadReady))
+        {
+            Enqueue(c);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using Buoy.Balancer.Engine;
+using Buoy.Balancer.Rules.Samples;
+
+namespace Buoy.Balancer.Rules;
+
+/// <summary>Where the rules of a request stand when they wait.</summary>
+internal enum RulePhase : byte
+{
+    /// <summary>Not begun.</summary>
+    None,
+    FrontendContent,
+    Frontend,
+    FrontendRedirect,
+    BackendContent,
+    Backend,
+    BackendRedirect,
+    Done,
+}
+
+/// <summary>What rules keep of one client's connection and its current request. Pooled per shard.</summary>
+internal sealed class StreamRules : IDisposable
+{
+    public VariableStore Session { get; } = new();
+
+    public VariableStore Transaction { get; } = new();
+
+    public VariableStore Request { get; } = new();
+
+    public VariableStore Response { get; } = new();
+
+    public CaptureStore Captures { get; } = new();
+
+    /// <summary>The client's address as the connection has it, and as the session's rules left it.</summary>
+    public SocketAddressBytes ConnectionSource;
+    public SocketAddressBytes SessionSource;
+
+    /// <summary>The rule at which it goes on, and since when it waits (ms; 0 = it does not).</summary>
+    public RulePhase Phase { get; set; }
+
+    public int Rule { get; set; }
+
+    public long WaitSince { get; set; }
+
+    /// <summary>When patience ends, ms.</summary>
+    public long WaitUntil { get; set; }
+
+    /// <summary>The reply to send when a tarpit is over.</summary>
+    public byte[]? Tarpit { get; set; }
+
+    /// <summary>Level of the log line: -1 = as configured, <see cref="Silent"/> = no line.</summary>
+    public int LogLevel { get; set; } = -1;
+
+    public const int Silent = 8;
+
+    /// <summary>set-timeout, ms; null = as configured.</summary>
+    public int? ServerTimeout { get; set; }
+
+    public int? TunnelTimeout { get; set; }
+
+    /// <summary>The server use-server asks for, -1 = none.</summary>
+    public int Server { get; set; } = -1;
+
+    public bool Strict { get; set; }
+
+    /// <summary>Forgets the request; the session's variables and addresses stay.</summary>
+    public void NextRequest()
+    {
+        Transaction.Clear();
+        Request.Clear();
+        Response.Clear();
+        Phase = RulePhase.None;
+        Rule = 0;
+        WaitSince = 0;
+        Tarpit = null;
+        LogLevel = -1;
+        ServerTimeout = TunnelTimeout = null;
+        Server = -1;
+        Strict = false;
+    }
+
+    /// <summary>Forgets everything: ready for another connection.</summary>
+    public void Reset()
+    {
+        NextRequest();
+        Session.Clear();
+        ConnectionSource = default;
+        SessionSource = default;
+    }
+
+    public void Dispose()
+    {
+        Session.Dispose();
+        Transaction.Dispose();
+        Request.Dispose();
+        Response.Dispose();
+    }
+}
