@@ -16,7 +16,7 @@ internal sealed record SeedTotals(
 
     public override string ToString() =>
         $"{Events} events, {Datagrams} datagrams, {Partitions} partitions, {Merges} merges, {Views} views, "
-        + $"{Messages} messages delivered, {Attacks} datagrams of attackers refused, "
+        + $"{Messages} messages delivered, {Attacks} datagrams put in by attackers, "
         + $"{Doubles} times two quorate partitions as two_node allows";
 }
 
