@@ -14,6 +14,8 @@ public sealed record BalancerConfig
     public required IReadOnlyList<ProxyConfig> Proxies { get; init; }
     public IReadOnlyList<ResolversConfig> Resolvers { get; init; } = [];
     public IReadOnlyList<UserListConfig> UserLists { get; init; } = [];
+    public IReadOnlyList<RingConfig> Rings { get; init; } = [];
+    public IReadOnlyList<LogForwardConfig> LogForwards { get; init; } = [];
 
     /// <summary>Maps and lists of patterns; the runtime API and rules change their contents.</summary>
     internal Rules.Patterns.PatternStore Patterns { get; init; } = new();
@@ -97,7 +99,11 @@ public sealed record GlobalConfig
 /// <param name="MinLevel">Lowest severity number sent as itself.</param>
 /// <param name="Length">Longest line.</param>
 public sealed record LogTargetConfig(
-    string Address, string Format, int Facility, int MaxLevel, int MinLevel, int Length, SourcePlace Place);
+    string Address, string Format, int Facility, int MaxLevel, int MinLevel, int Length, SourcePlace Place)
+{
+    /// <summary><c>sample</c>; null = every message.</summary>
+    public Logging.LogSampling? Sampling { get; init; }
+}
 
 /// <summary>A <c>stats socket</c> of the global section.</summary>
 /// <param name="Level">user, operator, admin.</param>

@@ -38,6 +38,8 @@ public sealed class ConfigurationLoader
 
     /// <summary>Where a defaults section stands, and whether a frontend and a backend inherit from it.</summary>
     private readonly Dictionary<ProxySettings, (SourcePlace Place, bool Frontend, bool Backend)> _defaultsUse = [];
+    private readonly List<RingParser> _rings = [];
+    private readonly List<LogForwardParser> _forwards = [];
     private ProxySettings _defaults = new();
     private Action? _line;
     private readonly ConditionalBlocks _blocks;
@@ -115,7 +117,13 @@ public sealed class ConfigurationLoader
             return Failed();
         }
 
+        _rings.ForEach(r => r.End());
+        _forwards.ForEach(f => f.End());
         var config = new ConfigurationFinisher(_context, _proxies, _resolvers, _userLists).Finish(_global.Build());
+        config = config is null ? null : config with
+        {
+            Rings = [.. _rings.Select(r => r.Build())], LogForwards = [.. _forwards.Select(f => f.Build())],
+        };
         return config is null || _context.Alerts > 0 ? Failed() : new LoadResult(config, _context.Diagnostics);
     }
 
@@ -281,6 +289,12 @@ public sealed class ConfigurationLoader
             case "http-errors":
                 _line = new HttpErrorsParser(_context, name).Parse;
                 break;
+            case "ring":
+                Ring(name);
+                break;
+            case "log-forward":
+                LogForward(name);
+                break;
             default:
                 Proxy(k, name);
                 break;
@@ -444,6 +458,58 @@ public sealed class ConfigurationLoader
         var parser = new ResolversParser(_context, name, _context.Place);
         _resolvers.Add(parser);
         _line = parser.Parse;
+    }
+
+    private void Ring(string name)
+    {
+        _line = static () => { };
+        if (name.Length == 0)
+        {
+            _context.Alert("missing ring name.");
+            return;
+        }
+
+        if (Units.BadNameCharacter(name) is { } bad)
+        {
+            _context.Alert($"invalid ring name '{name}' (character '{bad}' is not permitted).");
+            return;
+        }
+
+        if (_rings.Exists(r => r.Name == name))
+        {
+            _context.Alert($"sink named '{name}' already exists.");
+            _line = () => _context.Alert($"'{_context.Keyword}' directive not usable with this type of sink.");
+            return;
+        }
+
+        var ring = new RingParser(_context, name);
+        _rings.Add(ring);
+        _line = ring.Parse;
+    }
+
+    private void LogForward(string name)
+    {
+        _line = static () => { };
+        if (name.Length == 0)
+        {
+            _context.Abort("missing name for ip-forward section.");
+            return;
+        }
+
+        if (!_context.AtMost(1))
+        {
+            return;
+        }
+
+        if (_forwards.Find(f => f.Name == name) is { } same)
+        {
+            _context.Add(Severity.Alert, $"config : Parsing [{_context.Place}]: log-forward section '{name}' has the same name as "
+                + $"another log-forward section declared at {same.Place}.");
+        }
+
+        var forward = new LogForwardParser(_context, name, Globals);
+        _forwards.Add(forward);
+        _line = forward.Parse;
     }
 
     private void UserList(string name)

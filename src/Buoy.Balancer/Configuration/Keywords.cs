@@ -18,9 +18,10 @@ public static class Keywords
 {
     /// <summary>Sections of the language.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Sections { get; } = Table(
-        "global defaults frontend backend listen resolvers userlist http-errors",
+        "ring log-forward "
+        + "global defaults frontend backend listen resolvers userlist http-errors",
         "",
-        "peers mailers ring cache program log-forward fcgi-app");
+        "peers mailers cache program fcgi-app");
 
     /// <summary>Keywords of the global section.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Global { get; } = Table(

@@ -38,6 +38,7 @@ internal static class LogParser
 
         int length = DefaultLength;
         string format = "";
+        Logging.LogSampling? sampling = null;
         int i = 2;
         for (; ; i += 2)
         {
@@ -52,12 +53,11 @@ internal static class LogParser
             }
             else if (context[i] == "format")
             {
-                format = value is "local" or "rfc3164" or "rfc5424" or "priority" or "short" or "timed" or "iso" or "raw"
-                    ? value : throw new ConfigurationException($"unknown log format '{value}'");
+                format = IsFormat(value) ? value : throw new ConfigurationException($"unknown log format '{value}'");
             }
             else if (context[i] == "sample")
             {
-                throw new ConfigurationException("'sample' is not supported yet");
+                sampling = Logging.LogSampling.Parse(value);
             }
             else
             {
@@ -79,7 +79,7 @@ internal static class LogParser
         }
 
         string address = Address(context[1]);
-        return new LogTargetConfig(address, format, facility, max, min, length, context.Place);
+        return new LogTargetConfig(address, format, facility, max, min, length, context.Place) { Sampling = sampling };
     }
 
     private static int Level(string text, string what, int absent)
@@ -97,7 +97,14 @@ internal static class LogParser
 
         if (text.StartsWith("ring@", StringComparison.Ordinal))
         {
-            throw new ConfigurationException($"'{text}' is not supported yet");
+            return text;
+        }
+
+        if (text.StartsWith("tcp@", StringComparison.Ordinal) || text.StartsWith("tcp4@", StringComparison.Ordinal)
+            || text.StartsWith("tcp6@", StringComparison.Ordinal))
+        {
+            var tcp = AddressParser.Parse(text, range: false, names: false, portNeeded: false, descriptors: false);
+            return $"tcp@{Bracketed(tcp)}:{(tcp.Port == 0 ? 514 : tcp.Port)}";
         }
 
         if (text.StartsWith("fd@", StringComparison.Ordinal) && int.TryParse(text.AsSpan(3), out int open))
@@ -105,10 +112,16 @@ internal static class LogParser
             return $"fd@{open}"; // a pipe or file, not only a socket
         }
 
-        string plain = text.StartsWith("udp@", StringComparison.Ordinal) ? text[4..] : text;
+        string plain = text.StartsWith("udp@", StringComparison.Ordinal) ? text[4..]
+            : text.StartsWith("udp4@", StringComparison.Ordinal) || text.StartsWith("udp6@", StringComparison.Ordinal)
+                ? $"ipv{text[3]}@{text[5..]}" : text.StartsWith("uxdg@", StringComparison.Ordinal) ? $"unix@{text[5..]}" : text;
         var a = AddressParser.Parse(plain, range: false, names: false, portNeeded: false, descriptors: true);
         return a.UnixPath ?? (a.Fd is { } fd ? $"fd@{fd}" : $"{Bracketed(a)}:{(a.Port == 0 ? 514 : a.Port)}");
     }
+
+    /// <summary>Is it a format of log lines?</summary>
+    public static bool IsFormat(string text) =>
+        text is "local" or "rfc3164" or "rfc5424" or "priority" or "short" or "timed" or "iso" or "raw";
 
     private static string Bracketed(ParsedAddress a) => a.Address!.ToString() is var s && s.Contains(':') ? $"[{s}]" : s;
 }

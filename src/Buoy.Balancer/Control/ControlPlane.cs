@@ -116,6 +116,9 @@ public sealed partial class ControlPlane : IDisposable
     /// <summary>Where shards log.</summary>
     public ILogSink Logs => _logs;
 
+    /// <summary>The rings of the configuration by name.</summary>
+    internal IReadOnlyDictionary<string, LogRing> Rings => _logs.Rings;
+
     /// <summary>Answers the statistics page.</summary>
     public ILocalService Local { get; }
 

@@ -140,7 +140,8 @@ public static class BalancerProgram
             return 1;
         }
 
-        if (!config.Proxies.Any(p => p.Binds.Count > 0 && !p.Disabled) && config.Global.StatsSockets.Count == 0)
+        if (!config.Proxies.Any(p => p.Binds.Count > 0 && !p.Disabled) && config.Global.StatsSockets.Count == 0
+            && config.LogForwards.All(f => f.Datagrams.Count + f.Streams.Count == 0))
         {
             if (messages.HasWarnings && line.Check && !line.Quiet)
             {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.State;
@@ -20,6 +21,13 @@ public sealed class LogSink : ILogSink, IDisposable
     private readonly LogTarget[][] _perProxy;
     private readonly LogTarget[] _global;
     private readonly LogTarget[] _all;
+    private readonly LogTarget[][] _perForward;
+    private readonly Dictionary<string, LogRing> _rings = [];
+    private readonly Dictionary<string, LogRing> _hidden = [];
+    private readonly LogForwarder? _forwarder;
+
+    /// <summary>Bytes that wait for a TCP target.</summary>
+    private const int HiddenRing = 1 << 20;
     private readonly bool[] _wants;
     private readonly LogContext _context;
     private readonly byte[] _buffer = new byte[SessionLine.Longest];
@@ -35,17 +43,46 @@ public sealed class LogSink : ILogSink, IDisposable
     private volatile bool _closing;
     private bool _started;
 
-    private sealed record Entry(SessionLog? Session, int Proxy, int Level, string? Text, DateTimeOffset At);
+    private sealed record Entry(SessionLog? Session, int Proxy, int Level, string? Text, DateTimeOffset At)
+    {
+        /// <summary>Came in by a log-forward section, whose number is <see cref="Proxy"/>.</summary>
+        public SyslogMessage? Forwarded { get; init; }
+    }
 
     /// <summary>Prepares the targets of a configuration; equal targets share one socket.</summary>
     public LogSink(BalancerConfig config, LogIdentity identity)
     {
         _config = config;
         var known = new Dictionary<LogTargetConfig, LogTarget>();
+        foreach (var r in config.Rings)
+        {
+            _rings[r.Name] = new LogRing(r);
+        }
+
+        // A TCP target is a ring nobody sees, with one server behind it.
+        LogRing? Ring(string address)
+        {
+            if (address.StartsWith("tcp@", StringComparison.Ordinal) && IPEndPoint.TryParse(address[4..], out var to))
+            {
+                if (!_hidden.TryGetValue(address, out var hidden))
+                {
+                    hidden = _hidden[address] = new LogRing(new RingConfig
+                    {
+                        Name = address, Size = HiddenRing, MaxLength = SessionLine.Longest,
+                        Servers = [new RingServer(address, to, null, OctetCount: false)],
+                    });
+                }
+
+                return hidden;
+            }
+
+            return address.StartsWith("ring@", StringComparison.Ordinal) ? _rings.GetValueOrDefault(address[5..]) : null;
+        }
+
         LogTarget[] Of(IEnumerable<LogTargetConfig> lines) => [.. lines.Select(l =>
         {
             var key = l with { Place = default };
-            return known.TryGetValue(key, out var t) ? t : known[key] = new LogTarget(l, identity);
+            return known.TryGetValue(key, out var t) ? t : known[key] = new LogTarget(l, identity, Ring(l.Address));
         })];
         _global = Of(config.Global.Logs);
         _perProxy = [.. config.Proxies.Select(p => Of(p.Logs))];
@@ -53,6 +90,8 @@ public sealed class LogSink : ILogSink, IDisposable
             l.MaxLevel >= (p.LogSeparateErrors ? SessionLine.ErrorLevel : SessionLine.Level)))];
         _context = new LogContext(config, Environment.MachineName, identity.Pid);
         _lines = new long[config.Proxies.Count];
+        _perForward = [.. config.LogForwards.Select(f => Of(f.Logs))];
+        _forwarder = config.LogForwards.Count > 0 ? new LogForwarder(config, Forward) : null;
         _all = [.. known.Values];
         _thread = new Thread(Work) { IsBackground = true, Name = "buoy-log" };
     }
@@ -64,7 +103,7 @@ public sealed class LogSink : ILogSink, IDisposable
     public IReadOnlyList<string> Open()
     {
         _ = TimeZoneInfo.Local.BaseUtcOffset;
-        return [.. _all.Select(t => t.Connect()).OfType<string>()];
+        return [.. _all.Select(t => t.Connect()).OfType<string>(), .. _forwarder?.Open() ?? []];
     }
 
     /// <summary>Starts the logging thread.</summary>
@@ -72,7 +111,20 @@ public sealed class LogSink : ILogSink, IDisposable
     {
         _started = true;
         _thread.Start();
+        foreach (var ring in _rings.Values.Concat(_hidden.Values))
+        {
+            ring.Start();
+        }
+
+        _forwarder?.Start();
     }
+
+    /// <summary>The rings by name, for <c>show events</c>.</summary>
+    public IReadOnlyDictionary<string, LogRing> Rings => _rings;
+
+    /// <summary>A message of a log-forward section; any thread.</summary>
+    private void Forward(int section, SyslogMessage message) =>
+        Put(new Entry(null, section, message.Level, null, DateTimeOffset.UtcNow) { Forwarded = message });
 
     /// <inheritdoc/>
     public bool Wants(int frontend) => _wants[frontend];
@@ -104,6 +156,12 @@ public sealed class LogSink : ILogSink, IDisposable
             if (_started)
             {
                 _thread.Join();
+            }
+
+            _forwarder?.Dispose();
+            foreach (var ring in _rings.Values.Concat(_hidden.Values))
+            {
+                ring.Dispose();
             }
 
             foreach (var t in _all)
@@ -155,12 +213,18 @@ public sealed class LogSink : ILogSink, IDisposable
 
     private void Send(Entry e)
     {
+        if (e.Forwarded is { } message)
+        {
+            Send(e, message);
+            return;
+        }
+
         var targets = e.Proxy < 0 ? _global : _perProxy[e.Proxy];
         string? text = e.Text;
         string? data = null;
         foreach (var t in targets)
         {
-            if (e.Level > t.Config.MaxLevel)
+            if (e.Level > t.Config.MaxLevel || !t.Samples())
             {
                 continue;
             }
@@ -175,6 +239,23 @@ public sealed class LogSink : ILogSink, IDisposable
             }
 
             if (!t.Send(e.Level, e.At, text, EventLoop.Now, e.Proxy < 0 ? null : _config.Proxies[e.Proxy].LogTag, data))
+            {
+                Interlocked.Increment(ref _dropped);
+            }
+        }
+    }
+
+    private void Send(Entry e, SyslogMessage message)
+    {
+        foreach (var t in _perForward[e.Proxy])
+        {
+            if (e.Level > t.Config.MaxLevel || !t.Samples())
+            {
+                continue;
+            }
+
+            int level = Math.Max(e.Level, t.Config.MinLevel);
+            if (!t.Send(message.Write(t.Format, t.Config.Facility, level, e.At), EventLoop.Now))
             {
                 Interlocked.Increment(ref _dropped);
             }

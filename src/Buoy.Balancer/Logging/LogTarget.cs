@@ -18,7 +18,7 @@ public sealed record LogIdentity(string Tag, string? HostName, int Pid);
 /// datagram that cannot go out at once is lost and counted, never waited for. Used by the logging thread only, but for
 /// <see cref="Connect"/>.
 /// </summary>
-public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : IDisposable
+public sealed class LogTarget(LogTargetConfig config, LogIdentity identity, LogRing? ring = null) : IDisposable
 {
     /// <summary>A lost target is connected anew at most this often, in ms.</summary>
     private const long ReconnectEvery = 1000;
@@ -26,6 +26,10 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     private int _fd = -1;
     private bool _stream;
     private long _nextConnect;
+    private long _seen;
+
+    /// <summary>The format of its lines: its ring's own, or the log line's.</summary>
+    public string Format => ring?.Config.Format is { Length: > 0 } own ? own : config.Format;
 
     /// <summary>The line of the configuration.</summary>
     public LogTargetConfig Config => config;
@@ -35,9 +39,9 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     public string? Connect()
     {
         string a = config.Address;
-        if (a.StartsWith("ring@", StringComparison.Ordinal))
+        if (ring is not null || a.StartsWith("ring@", StringComparison.Ordinal))
         {
-            return $"'log' : ring target '{a}' is not supported.";
+            return null; // a ring nobody declared takes nothing, as in the original
         }
 
         _stream = a is "stdout" or "stderr" || a.StartsWith("fd@", StringComparison.Ordinal);
@@ -67,7 +71,27 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
     /// <param name="data">Structured data of rfc5424, null = none.</param>
     public bool Send(int level, DateTimeOffset at, string text, long now, string? tag = null, string? data = null)
     {
-        byte[] line = Encoding.Latin1.GetBytes(Line(level, at, text, tag, data));
+        return Send(Line(level, at, text, tag, data), now);
+    }
+
+    /// <summary>Is this message, the next one for this target, in its sample?</summary>
+    public bool Samples() => config.Sampling is not { } sampling || sampling.Takes(_seen++);
+
+    /// <summary>Sends a complete line, cut to the target's length. False: it was lost.</summary>
+    internal bool Send(string whole, long now)
+    {
+        byte[] line = Encoding.Latin1.GetBytes(whole);
+        if (ring is not null)
+        {
+            ring.Write(line.AsSpan().TrimEnd((byte)'\n'));
+            return true;
+        }
+
+        if (config.Address.StartsWith("ring@", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
         if (line.Length > config.Length && config.Length > 1)
         {
             line = [.. line.AsSpan(0, config.Length - 1), (byte)'\n'];
@@ -138,7 +162,7 @@ public sealed class LogTarget(LogTargetConfig config, LogIdentity identity) : ID
         tag ??= identity.Tag;
         level = Math.Max(level, config.MinLevel);
         int priority = (config.Facility * 8) + level;
-        return config.Format switch
+        return Format switch
         {
             "rfc5424" =>
                 $"<{priority}>1 {Iso(at)} {identity.HostName ?? "-"} {tag} {identity.Pid} - {data ?? "-"} {text}\n",

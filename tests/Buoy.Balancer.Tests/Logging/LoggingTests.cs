@@ -6,6 +6,7 @@ using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Logging;
 using Buoy.Balancer.State;
 using Buoy.Balancer.Tests.Control;
+using CsCheck;
 
 namespace Buoy.Balancer.Tests.Logging;
 
@@ -197,10 +198,47 @@ public sealed class LoggingTests
     }
 
     [Fact]
-    public void Target_OfAnUnknownKind_IsRefusedByName()
+    public void Target_OfARingNobodyDeclared_LosesItsLines()
     {
         using var t =
             new LogTarget(new LogTargetConfig("ring@x", "raw", 16, 7, 0, 80, Here), new LogIdentity("t", null, 1));
-        Assert.Contains("ring@x", t.Connect());
+        Assert.Null(t.Connect());
+        Assert.False(t.Send(5, At, "lost", 0));
     }
+
+    [Fact]
+    public void Ring_ThatIsFull_KeepsTheNewest()
+    {
+        using var ring = new LogRing(new RingConfig { Name = "r", Size = 29, MaxLength = 10 });
+        foreach (string m in (string[])["first", "second", "third", "a message that is too long", "last"])
+        {
+            ring.Write(Encoding.ASCII.GetBytes(m));
+        }
+
+        Assert.Equal("second\nthird\na message \nlast\n", ring.Dump());
+    }
+
+    [Theory]
+    [InlineData("<134>Nov  2 14:02:15 h app[12]: hi", "rfc5424", "<134>1 2026-11-02T14:02:15-00:00 h app 12 - - hi")]
+    [InlineData("<134>1 2026-11-02T14:02:15.067+01:00 h app 12 i [x@1 a=\"b\"] hi", "rfc3164", "<134>Nov  2 14:02:15 h app[12]: hi")]
+    [InlineData("<134>1 2026-11-02T14:02:15.067+01:00 h app 12 i [x@1 a=\"b] \"] hi", "", "<134>1 2026-11-02T14:02:15.067+01:00 h app 12 i [x@1 a=\"b] \"] hi")]
+    [InlineData("<134>Nov  2 14:02:15 h app[12]: hi", "", "<134>Nov  2 14:02:15 h app[12]: hi")]
+    [InlineData("<134>hi", "", "<134>hi")]
+    [InlineData("hi", "", "hi")]
+    [InlineData("hi", "priority", "<152>hi")]
+    [InlineData("<999>hi", "short", "<7>hi")]
+    [InlineData("", "raw", "")]
+    public void Syslog_InAnyForm_GoesOutInTheFormAskedFor(string message, string format, string expected)
+    {
+        var parsed = SyslogMessage.Parse(Encoding.ASCII.GetBytes(message));
+        Assert.Equal(expected + "\n", parsed.Write(format, 19, parsed.Level, At));
+    }
+
+    private static readonly string[] Heads = ["", "<134>", "<13>1 ", "<1>Nov  2 14:02:15 "];
+
+    [Fact]
+    public void Syslog_OfAnyBytes_NeverThrows() => Check.Sample(
+        Gen.Select(Gen.Int[0, 3].Select(i => Heads[i]), Gen.Byte.Array[0, 120]),
+        t => SyslogMessage.Parse([.. Encoding.ASCII.GetBytes(t.Item1), .. t.Item2]).Write("rfc5424", 1, 5, At),
+        iter: 3000, threads: 1);
 }

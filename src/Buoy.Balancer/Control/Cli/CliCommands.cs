@@ -116,6 +116,7 @@ public static class CliCommands
             CliLevel.Operator, CliShow.Errors),
         New("show fd", "show fd [num]", "dump list of file descriptors in use or a specific one", CliLevel.Operator,
             CliProcess.Descriptors),
+        New("show events", "show events [<sink>] [-n]", "show event sink state", CliLevel.Operator, CliEvents.Show),
         New("show info", "show info [desc|json|typed|float]*", "report information about the running process",
             CliLevel.User, CliShow.Info),
         New("show libs", "show libs", "show loaded object files and libraries", CliLevel.Operator, CliProcess.Libraries),
