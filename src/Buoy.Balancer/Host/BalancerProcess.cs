@@ -24,6 +24,7 @@ internal sealed class BalancerProcess : IDisposable
     private int _heartbeat = -1;
     private bool _pinging;
     private bool _stopping;
+    private bool _drained;
     private long _hardStopAt = long.MaxValue;
     private int _endedBy;
     private WorkerRole? _worker;
@@ -123,7 +124,17 @@ internal sealed class BalancerProcess : IDisposable
             _heartbeat = -1;
         }
 
+        // Nobody is told that it has stopped before every shard has: they take their mail in order.
         _plane.StopListening();
+        _plane.Ping(() => _loop.Post(Stopped));
+        if (_hardStopAt != long.MaxValue)
+        {
+            _loop.Schedule(Math.Max(1, _hardStopAt - EventLoop.Now), Drain);
+        }
+    }
+
+    private void Stopped()
+    {
         _control.Stopping();
         var proxies = _state.Config.Proxies.Where(p => !p.Disabled);
         foreach (var p in proxies.OrderBy(p => p.Binds.Count > 0 ? 0 : 1))
@@ -138,12 +149,19 @@ internal sealed class BalancerProcess : IDisposable
 
     private void Drain()
     {
+        if (_drained)
+        {
+            return;
+        }
+
         if (_plane.ActiveConnections == 0)
         {
+            _drained = true;
             _loop.Stop();
         }
         else if (EventLoop.Now >= _hardStopAt)
         {
+            _drained = true;
             _messages.Write(Severity.Warning, "soft-stop running for too long, performing a hard-stop.");
             _loop.Stop();
         }
