@@ -103,7 +103,7 @@ internal sealed partial class RulePair
         {
             int port = FreePort();
             string Filled(string text) => text.Replace("@PORT@", $"{port}").Replace("@S1@", $"127.0.0.1:{one.Port}")
-                .Replace("@S2@", $"127.0.0.1:{two.Port}").Replace("@DIR@", folder).Replace("@CLOSED@", $"127.0.0.1:{FreePort()}");
+                .Replace("@S2@", $"127.0.0.1:{two.Port}").Replace("@DIR@", folder).Replace("@MAPS@", ExpressionFile.Files).Replace("@CLOSED@", $"127.0.0.1:{FreePort()}");
             foreach (var (file, text) in _files)
             {
                 File.WriteAllText(Path.Combine(folder, file), Filled(text).Replace("\n", file.EndsWith(".http") ? "\r\n" : "\n"));

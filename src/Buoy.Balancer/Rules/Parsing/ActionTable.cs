@@ -54,6 +54,10 @@ internal static class ActionTable
             ["set-var("] = (All, SetVariable),
             ["set-var-fmt("] = (All, SetVariableFormat),
             ["unset-var("] = (All, UnsetVariable),
+            ["set-map("] = ([Request, Response], r => Map(r, MapChange.SetMap)),
+            ["del-map("] = ([Request, Response], r => Map(r, MapChange.DeleteMap)),
+            ["add-acl("] = ([Request, Response], r => Map(r, MapChange.AddAcl)),
+            ["del-acl("] = ([Request, Response], r => Map(r, MapChange.DeleteAcl)),
             ["capture"] = ([Request, Response, After, Content], Capture),
             ["set-src"] = ([Request, .. Tcp], r => Address(r, source: true, port: false)),
             ["set-src-port"] = ([Request, .. Tcp], r => Address(r, source: true, port: true)),
@@ -239,6 +243,20 @@ internal static class ActionTable
 
     private static RuleAction? UnsetVariable(ActionReader r) =>
         Variable(r) is { } name ? new UnsetVariableAction(name) : null;
+
+    private static RuleAction? Map(ActionReader r, MapChange change)
+    {
+        bool two = change == MapChange.SetMap;
+        if (r[0].Length == 0 || (two && r[1].Length == 0))
+        {
+            return r.Fail(two ? "expects exactly 2 arguments" : "expects exactly 1 arguments");
+        }
+
+        var key = r.Format(r.Take());
+        var value = key is not null && two ? r.Format(r.Take()) : null;
+        return key is null || (two && value is null) ? null
+            : new MapAction(r.Section.Context.Patterns, r.Inside, change, key, value);
+    }
 
     private static RuleAction? Capture(ActionReader r)
     {

@@ -48,7 +48,7 @@ internal sealed record MapValue(byte[] Text, long Integer, byte[] Address)
                 return Unused;
             case MapOutput.Integer:
                 long number = Configuration.Units.Atol(text, out string rest);
-                return rest.Length == 0 && text.Length > 0 ? new MapValue([], number, []) : null;
+                return rest.Length == 0 ? new MapValue([], number, []) : null;
             case MapOutput.Address:
                 Span<byte> address = stackalloc byte[16];
                 int length = Samples.SampleCasts.Address(Encoding.Latin1.GetBytes(text), address);
