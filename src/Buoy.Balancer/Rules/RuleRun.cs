@@ -80,6 +80,12 @@ internal sealed unsafe class RuleRun : IDisposable
     /// <summary>Runs rules from <paramref name="first"/> on until one ends it.</summary>
     public RuleResult Run(Rule[] rules, int first = 0)
     {
+        if (first == 0)
+        {
+            // Strict at the beginning of each list (manual 4.2, "http-request strict-mode").
+            Stream.Strict = true;
+        }
+
         for (Index = first; Index < rules.Length; Index++)
         {
             var rule = rules[Index];

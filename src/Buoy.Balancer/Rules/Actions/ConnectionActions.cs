@@ -118,7 +118,7 @@ internal sealed class StrictModeAction(bool on) : RuleAction
     }
 }
 
-/// <summary>Actions whose effect is on what we do not have: a nice value of tasks, retries of layer 7, a TLS handshake.</summary>
+/// <summary>Actions whose effect is on what we do not have: a nice value of tasks, a TLS handshake.</summary>
 internal sealed class NoAction : RuleAction
 {
     public override RuleResult Run(RuleRun run) => RuleResult.Continue;

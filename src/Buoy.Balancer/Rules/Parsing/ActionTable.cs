@@ -69,7 +69,6 @@ internal static class ActionTable
             ["set-tos"] = ([Request, Response, .. Tcp, TcpResponse], r => Packet(r, mark: false)),
             ["set-timeout"] = ([Request], Timeout),
             ["strict-mode"] = (Http, StrictMode),
-            ["disable-l7-retry"] = ([Request], _ => new NoAction()),
             ["wait-for-handshake"] = ([Request], _ => new NoAction()),
             ["wait-for-body"] = ([Request], WaitForBody),
         };
