@@ -146,6 +146,10 @@ public sealed record ProxyConfig
     public int Redispatch { get; init; }
     public BalanceConfig Balance { get; init; } = new("roundrobin", null);
     public CookieConfig? Cookie { get; init; }
+    public StickTables.StickTableConfig? StickTable { get; init; }
+
+    /// <summary>stick lines in order.</summary>
+    public IReadOnlyList<StickTables.StickRuleConfig> StickRules { get; init; } = [];
     public RetryOn RetryOn { get; init; } = RetryOn.ConnectFailure;
 
     /// <summary>Load at which servers with a minconn reach their maxconn; null = a tenth of what may come.</summary>

@@ -137,6 +137,7 @@ internal sealed class ConfigurationFinisher(
 
         ModeMatters(proxy);
         Cookies(proxy);
+        Sticks(proxy);
         foreach (var server in proxy.Servers)
         {
             if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name))
@@ -200,6 +201,24 @@ internal sealed class ConfigurationFinisher(
         {
             context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' : ignoring cookie for server "
                 + $"'{server.Name}' as HTTP mode is disabled.");
+        }
+    }
+
+    private void Sticks(ProxyBuilder proxy)
+    {
+        foreach (var rule in proxy.StickRules)
+        {
+            string name = rule.Table ?? proxy.Name;
+            var table = proxies.Find(p => p.Name == name && p.StickTable is not null)?.StickTable;
+            if (table is null)
+            {
+                context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': unable to find stick-table '{name}'.");
+            }
+            else if (table.Type is not (StickTables.StickKeyType.Ip or StickTables.StickKeyType.Ipv6))
+            {
+                context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': src in stick-table '{name}' of another type than ip "
+                    + "or ipv6 is not supported yet");
+            }
         }
     }
 

@@ -61,19 +61,18 @@ public static class Keywords
 
     /// <summary>Keywords of defaults, frontend, backend and listen.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Proxy { get; } = Table(
-        "acl capture declare errorfiles errorloc errorloc302 errorloc303 http-after-response http-error http-request "
-        + "http-response monitor monitor-uri redirect tcp-request tcp-response use_backend use-server "
-        + "tcp-check http-check external-check server-template load-server-state-from-file "
-        + "server-state-file-name "
-        + "log-format log-format-sd error-log-format unique-id-format "
-        + "unique-id-header log-tag bind server default-server mode id description disabled enabled "
-        + "default_backend balance log option timeout maxconn backlog retries errorfile stats http-reuse hash-type "
-        + "hash-balance-factor cookie retry-on fullconn",
-        "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl "
-        + "srvtcpka-cnt srvtcpka-idle srvtcpka-intvl",
+        "acl capture declare errorfiles errorloc errorloc302 errorloc303 http-after-response http-error "
+        + "http-request http-response monitor monitor-uri redirect tcp-request tcp-response use_backend use-server "
+        + "tcp-check http-check external-check server-template load-server-state-from-file server-state-file-name "
+        + "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag bind server "
+        + "default-server mode id description disabled enabled default_backend balance log option timeout maxconn "
+        + "backlog retries errorfile stats http-reuse hash-type hash-balance-factor cookie retry-on fullconn stick "
+        + "stick-table",
+        "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl srvtcpka-cnt srvtcpka-idle "
+        + "srvtcpka-intvl",
         "appsession block clitimeout compression contimeout dispatch email-alert filter force-persist grace "
-        + "http-send-name-header ignore-persist monitor-net persist rate-limit source srvtimeout stick stick-table "
-        + "transparent use-fcgi-app dynamic-cookie-key");
+        + "http-send-name-header ignore-persist monitor-net persist rate-limit source srvtimeout transparent "
+        + "use-fcgi-app dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
     public static IReadOnlyDictionary<string, KeywordStatus> Options { get; } = Table(

@@ -124,6 +124,12 @@ internal sealed class ProxyParser(
             case "cookie" when !Misplaced(k, frontend: false):
                 CookieParser.Parse(context, settings);
                 break;
+            case "stick-table":
+                StickTables.StickParser.Table(context, proxy);
+                break;
+            case "stick":
+                StickTables.StickParser.Rule(context, proxy);
+                break;
             case "retry-on":
                 RetryParser.Parse(context, proxy, settings);
                 break;

@@ -48,6 +48,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->BackendCounters = _counters.Block(_id, _counters.Backend(backend));
         c->Flags |= ConnFlags.InBackend;
         Enter(c->BackendCounters);
+        MatchStick(c);
         if (c->Persist < 0 && StreamOf(c) is { Server: >= 0 and int wanted })
         {
             Assign(c, wanted, payload, length);
@@ -214,6 +215,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->BackendCounters[(int)Counter.Selected]++;
         s[(int)Counter.LastSession] = c->BackendCounters[(int)Counter.LastSession] = _now / 1000;
         _plane.AddConnection(server);
+        StoreStick(c);
         c->Flags |= ConnFlags.HoldsServer;
         c->QueueAt = _now;
         if (c->Has(ConnFlags.Http))

@@ -73,6 +73,8 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _headLimit = Math.Min(_config.Global.BufferSize, ScratchSize - 1024);
         uint seed = (uint)((id * 7919) + 1);
         _cookies = [.. _config.Proxies.Select(CookieOf)];
+        _sticks = [.. _config.Proxies.Select(SticksOf)];
+        _serverIds = [.. _config.Proxies.Select(ServerIdsOf)];
         _keyKinds = [.. _config.Proxies.Select(KeyKindOf)];
         _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
         _idle = new nint[_config.Servers.Count];

@@ -6,6 +6,9 @@ namespace Buoy.Balancer.State;
 /// <summary>What the parts of a running balancer share. Immutable but for the tables it points to.</summary>
 public sealed record BalancerState(BalancerConfig Config, Counters Counters, ServerTable Servers, int Shards)
 {
+    /// <summary>Stick tables, shared by all shards.</summary>
+    internal StickTables.StickTableSet Tables { get; } = new(Config);
+
     /// <summary>Counts the errors of the traffic; null where no server observes.</summary>
     public TrafficObserver? Observer { get; } = TrafficObserver.For(Config);
 }
