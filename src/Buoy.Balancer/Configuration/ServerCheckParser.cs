@@ -58,6 +58,17 @@ internal static class ServerCheckParser
         }
     }
 
+    /// <summary>The server at the end of its line: an agent is where checks go (<c>addr</c>, <c>port</c>) unless it says
+    /// otherwise.</summary>
+    public static ServerConfig Complete(ServerConfig server)
+    {
+        var agent = server.AgentSettings;
+        return With(server, agent with
+        {
+            Port = agent.Port > 0 ? agent.Port : server.CheckPort ?? 0, Address = agent.Address ?? server.CheckAddress,
+        });
+    }
+
     /// <summary>What is wrong with the whole of a server line; null = nothing.</summary>
     public static string? Problem(ServerConfig server) => server is { Check: true, Track: not null }
         ? "unable to enable checks and tracking at the same time!" : server.Agent is { Port: 0 }

@@ -40,6 +40,7 @@ internal static class ServerParser
                 server = Option(context, proxy, server, isDefault, ref i);
             }
 
+            server = isDefault ? server : ServerCheckParser.Complete(server);
             if (!isDefault && ServerCheckParser.Problem(server) is { } problem)
             {
                 throw new ConfigurationException(problem);

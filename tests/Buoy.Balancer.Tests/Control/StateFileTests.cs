@@ -18,6 +18,8 @@ public sealed class StateFileTests
         backend b
         {state}
           server n 127.0.0.1:1
+          server pa 127.0.0.1:1 port 80 addr 127.0.0.3
+          server pb 127.0.0.1:1 port 80 agent-port 90
           server w 127.0.0.1:1 weight 10
           server d 127.0.0.1:1
           server m 127.0.0.1:1
