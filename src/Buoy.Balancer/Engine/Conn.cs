@@ -160,6 +160,9 @@ internal enum ConnFlags : uint
 
     /// <summary>Client: the request was POST.</summary>
     PostRequest = 0x20000000,
+
+    /// <summary>Client: its log line was written before its end (option logasap).</summary>
+    Logged = 0x40000000,
 }
 
 /// <summary>

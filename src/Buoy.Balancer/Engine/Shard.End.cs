@@ -71,16 +71,36 @@ internal sealed unsafe partial class Shard<TPoller>
             }
         }
 
-        if (_plane.Logs.Wants(c->Frontend))
+        if (_plane.Logs.Wants(c->Frontend) && !c->Has(ConnFlags.Logged))
         {
-            Log(c, queue, connect, response, total);
+            Log(c, queue, connect, response, total, early: false);
         }
+
+        c->Flags &= ~ConnFlags.Logged;
 
         if (c->Has(ConnFlags.InBackend))
         {
             c->BackendCounters[(int)Counter.SessionsCurrent]--;
             c->Flags &= ~ConnFlags.InBackend;
         }
+    }
+
+    /// <summary>
+    /// option logasap: the line is written once the server is connected (TCP) or its response head is here (HTTP), with "+"
+    /// before what still grows. Nothing without the option.
+    /// </summary>
+    private void LogEarly(Conn* c)
+    {
+        if (!_config.Proxies[c->Frontend].LogAsap || !_plane.Logs.Wants(c->Frontend))
+        {
+            return;
+        }
+
+        int response = c->ResponseAt > 0 ? (int)(c->ResponseAt - c->ConnectAt) : -1;
+        Log(
+            c, (int)(c->QueueAt - c->RequestAt), (int)(c->ConnectAt - c->QueueAt), response, (int)(_now - c->Begin),
+            early: true);
+        c->Flags |= ConnFlags.Logged;
     }
 
     private static void CountTimes(long* b, int queue, int connect, int response, int total)
@@ -104,7 +124,7 @@ internal sealed unsafe partial class Shard<TPoller>
     private static string CookieLetters(Conn* c) => c->RequestCookie == 0
         ? "--" : $"{(char)c->RequestCookie}{(char)c->ResponseCookie}";
 
-    private void Log(Conn* c, int queue, int connect, int response, int total)
+    private void Log(Conn* c, int queue, int connect, int response, int total, bool early)
     {
         var st = StreamOf(c);
         if (st is { LogLevel: StreamRules.Silent })
@@ -130,6 +150,8 @@ internal sealed unsafe partial class Shard<TPoller>
         _plane.Logs.Session(new SessionLog
         {
             Frontend = c->Frontend,
+            Early = early,
+            Level = st?.LogLevel ?? -1,
             Bind = c->Bind,
             Backend = c->Backend,
             Server = c->State == StreamState.Local ? SessionLog.Stats : c->Server,

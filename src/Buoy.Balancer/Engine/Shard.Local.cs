@@ -17,7 +17,7 @@ internal sealed unsafe partial class Shard<TPoller>
         public int Filled { get; set; }
     }
 
-    private void StartLocal(Conn* c, int have)
+    private void StartLocal(Conn* c, int have, string? service = null)
     {
         var headers = new List<KeyValuePair<string, string>>(_head.Count);
         for (int i = 0; i < _head.Count; i++)
@@ -42,7 +42,10 @@ internal sealed unsafe partial class Shard<TPoller>
             Encoding.Latin1.GetString(_scratch + _head.Target, _head.TargetLength),
             headers,
             new byte[length],
-            Sockets.Read(&c->Address));
+            Sockets.Read(&c->Address))
+        {
+            Service = service,
+        };
         var pending = new PendingLocal(request);
         int behind = have - _head.Length;
         int body = Math.Min(length, behind);

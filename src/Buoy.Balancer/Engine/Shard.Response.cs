@@ -172,6 +172,7 @@ internal sealed unsafe partial class Shard<TPoller>
         int headLength = _head.Length;
         c->Status = (short)_head.Status;
         c->Flags |= ConnFlags.Answered;
+        LogEarly(c);
         CountStatus(c, c->Status);
         if (s->Body.Kind == BodyKind.Close)
         {

@@ -255,6 +255,10 @@ internal sealed unsafe partial class Shard<TPoller>
             case RuleResult.Wait:
                 WaitForMore(c, run, st, m, have, headLength);
                 break;
+            case RuleResult.Service:
+                st.Phase = RulePhase.None;
+                StartLocal(c, have, run.Service);
+                break;
             case RuleResult.Reject or RuleResult.SilentDrop:
                 c->FrontendCounters[(int)Counter.DeniedRequests]++;
                 EndUnanswered(c, result == RuleResult.SilentDrop, 'R');

@@ -312,6 +312,11 @@ internal sealed unsafe partial class Shard<TPoller>
         s->Mode = c->Has(ConnFlags.Http) ? InMode.Head : InMode.Raw;
         c->State = StreamState.Joined;
         c->StateSince = c->ConnectAt = c->LastActivity = s->LastActivity = _now;
+        if (!c->Has(ConnFlags.Http))
+        {
+            LogEarly(c);
+        }
+
         NoteServerEnds(c, s);
         if (!SendProxyHeader(c, s))
         {

@@ -71,7 +71,7 @@ internal static class BalancerVersion
         + "Available polling systems :\n      epoll : pref=300,  test result OK\n"
         + $"   io_uring : pref=200,  test result {(Linux.IoUring.IsAllowed() ? "OK" : "FAILED")}\n"
         + $"Total: 2, will use {(Engine.Pollers.Forced == Engine.PollerKind.IoUring ? "io_uring" : "epoll")}.\n\n"
-        + "Available services : none\n\n"
+        + "Available services : prometheus-exporter\n\n"
         + "Available filters : none";
 
     public const string Usage =

@@ -87,7 +87,7 @@ public sealed class LogSink : ILogSink, IDisposable
         _global = Of(config.Global.Logs);
         _perProxy = [.. config.Proxies.Select(p => Of(p.Logs))];
         _wants = [.. config.Proxies.Select(p => p.Logs.Any(l =>
-            l.MaxLevel >= (p.LogSeparateErrors ? SessionLine.ErrorLevel : SessionLine.Level)))];
+            p.Rules is not null || l.MaxLevel >= (p.LogSeparateErrors ? SessionLine.ErrorLevel : SessionLine.Level)))];
         _context = new LogContext(config, Environment.MachineName, identity.Pid);
         _lines = new long[config.Proxies.Count];
         _perForward = [.. config.LogForwards.Select(f => Of(f.Logs))];
@@ -138,7 +138,7 @@ public sealed class LogSink : ILogSink, IDisposable
             return;
         }
 
-        int level = fe.LogSeparateErrors && !SessionLine.IsNormal(log) ? SessionLine.ErrorLevel : SessionLine.Level;
+        int level = log.Level >= 0 ? log.Level : fe.LogSeparateErrors && !SessionLine.IsNormal(log) ? SessionLine.ErrorLevel : SessionLine.Level;
         Put(new Entry(log, log.Frontend, level, null, DateTimeOffset.UtcNow));
     }
 

@@ -24,6 +24,9 @@ internal enum RuleResult
     /// <summary>The connection ends unseen by the client, as far as the system allows.</summary>
     SilentDrop,
 
+    /// <summary>A service of the balancer answers: <see cref="RuleRun.Service"/>.</summary>
+    Service,
+
     /// <summary>More bytes are needed before this rule can be run; it comes again.</summary>
     Wait,
 

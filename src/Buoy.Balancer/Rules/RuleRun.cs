@@ -45,6 +45,9 @@ internal sealed unsafe class RuleRun : IDisposable
     /// <summary>Field lines of early hints, each to be sent as a 103 before anything else.</summary>
     public List<byte[]> Hints { get; } = [];
 
+    /// <summary>The service that answers at <see cref="RuleResult.Service"/>.</summary>
+    public string? Service { get; set; }
+
     /// <summary>TOS byte and mark to be set on the client's socket; -1 = as it is.</summary>
     public long Tos { get; set; } = -1;
 

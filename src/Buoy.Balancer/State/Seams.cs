@@ -163,6 +163,13 @@ public readonly record struct SessionLog
     /// <summary>Logged before its end: <c>option logasap</c>.</summary>
     public bool Early { get; init; }
 
+    /// <summary>Severity that a rule asked for (<c>set-log-level</c>), 0 (emerg) … 7 (debug); -1 = as configured.</summary>
+    public int Level { get; init; } = -1;
+
+    public SessionLog()
+    {
+    }
+
     /// <summary>Id of the listener: stands for the ports of a Unix socket.</summary>
     public int BindId { get; init; }
 

@@ -71,6 +71,7 @@ internal static class ActionTable
             ["strict-mode"] = (Http, StrictMode),
             ["wait-for-handshake"] = ([Request], _ => new NoAction()),
             ["wait-for-body"] = ([Request], WaitForBody),
+            ["use-service"] = ([Request], Service),
         };
 
     /// <summary>The parser of a ruleset's action; null = none of ours.</summary>
@@ -402,6 +403,17 @@ internal static class ActionTable
         string mode = r.Take();
         return mode is "on" or "off" ? new StrictModeAction(mode == "on")
             : r.Fail($"Unexpected value '{mode}'. Only 'on' and 'off' are supported");
+    }
+
+    private static RuleAction? Service(ActionReader r)
+    {
+        if (r[0].Length == 0)
+        {
+            return r.Fail("'use-service' expects a service name.");
+        }
+
+        string name = r.Take();
+        return name == ServiceAction.Prometheus ? new ServiceAction(name) : r.Fail($"'{name}' unknown service name.");
     }
 
     private static RuleAction? WaitForBody(ActionReader r)

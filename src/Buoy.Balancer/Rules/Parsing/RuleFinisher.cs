@@ -42,6 +42,12 @@ internal sealed class RuleFinisher(
             return;
         }
 
+        foreach (var rule in r.ResponseContent.Where(_ => proxy.HasBackend))
+        {
+            // In HTTP mode they run at the response's head; bytes of a TCP server are not looked at.
+            context.Add(Severity.Alert, $"config : parsing [{rule.Place}] : 'tcp-response content' is not supported yet in TCP mode");
+        }
+
         if (r.MonitorUri is not null && proxy.HasFrontend)
         {
             context.Add(Severity.Warning,
