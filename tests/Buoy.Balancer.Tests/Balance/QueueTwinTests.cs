@@ -77,7 +77,8 @@ public sealed class QueueTwinTests
                 held.Add(s);
                 s.Send(Encoding.ASCII.GetBytes(Get("/", "cookie: A=c1\r\n")));
                 bool settled = SpinWait.SpinUntil(
-                    () => Column(side, "BACKEND", 4) == i || s.Available > 0, TimeSpan.FromSeconds(15));
+                    () => s.Available > 0
+                        || Column(side, "s1", 4) + Column(side, "s1", 2) + Column(side, "s2", 4) == i, TimeSpan.FromSeconds(15));
                 Assert.True(settled, "no stream");
                 if (s.Available > 0)
                 {

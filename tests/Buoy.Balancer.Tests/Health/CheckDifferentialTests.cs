@@ -173,7 +173,7 @@ public sealed class CheckDifferentialTests
     private static void Compare(Case[] cases)
     {
         var servers = cases.Select(c => (ScriptedServer[])[Serve(c), Serve(c)]).ToArray();
-        using var pair = new ConfigPair(which => string.Concat(cases.Select((c, i) =>
+        var pair = new ConfigPair(which => string.Concat(cases.Select((c, i) =>
             $"backend c{i}\n" + string.Concat(c.Lines.Split(';').Select(l => $"  {l}\n"))
             + $"  server s 127.0.0.1:{servers[i][which].Port} check inter 500ms fall 1 {c.Options}\n")));
         var problems = new List<string>();
@@ -187,6 +187,8 @@ public sealed class CheckDifferentialTests
             }
         }
 
+        // The checkers first: a port given back while it is still checked may be another test's by then.
+        pair.Dispose();
         foreach (var s in servers.SelectMany(s => s))
         {
             s.Dispose();
