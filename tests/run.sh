@@ -25,8 +25,8 @@ passed=0; failed=0; skipped=0
 run() { # run PROJECT TITLE [FILTER…]
   local p="$1" name="$2" out start rc p_ f_ s_; shift 2
   out="$work/$name.log"; start=$SECONDS
-  # A shell in the background ignores SIGINT and hands that on; tests that send it want it taken.
-  env --default-signal=INT dotnet run --no-build --project "$p" -- --output Detailed --progress off --no-ansi "$@" >"$out" 2>&1; rc=$?
+  # A shell in the background ignores signals and hands that on; tests that send them want them taken.
+  env --default-signal=INT,HUP,QUIT,TERM,USR1,USR2 dotnet run --no-build --project "$p" -- --output Detailed --progress off --no-ansi "$@" >"$out" 2>&1; rc=$?
   n() { awk -v k="$1" '$1 == k":" {v = $2} END {print v + 0}' "$out"; }
   p_="$(n succeeded)"; f_="$(n failed)"; s_="$(n skipped)"
   # Exit status 8 is "no tests in this program"; any other failure without a failed test is one itself (a crash, a hang).

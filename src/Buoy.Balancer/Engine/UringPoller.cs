@@ -92,7 +92,9 @@ internal unsafe struct UringPoller : IPoller
 
     public void Close()
     {
-        _ring!.Submit();
+        // Once to hand over what is queued, once for what that ends: only then are the sockets closed.
+        _ = _ring!.Wait(0);
+        _ = _ring.Wait(0);
         _ring.Dispose();
         NativeMemory.Free(_entries);
         NativeMemory.Free(_nextHeld);

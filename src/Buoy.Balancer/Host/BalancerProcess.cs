@@ -80,12 +80,15 @@ internal sealed class BalancerProcess : IDisposable
         _loop.Dispose();
     }
 
-    private void On(int signal, Action action) =>
+    private void On(int signal, Action action)
+    {
+        ProcessControl.TakeUp(signal);
         _signals.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
         {
             context.Cancel = true;
             _loop.Post(action);
         }));
+    }
 
     private void HardStop(int signal)
     {

@@ -118,12 +118,15 @@ internal sealed class MasterProcess : IDisposable
         _loop.Dispose();
     }
 
-    private void On(int signal, Action action) =>
+    private void On(int signal, Action action)
+    {
+        ProcessControl.TakeUp(signal);
         _signals.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
         {
             context.Cancel = true;
             _loop.Post(action);
         }));
+    }
 
     private static int? Descriptor(string variable) =>
         int.TryParse(Environment.GetEnvironmentVariable(variable), out int fd) && fd > 2 ? fd : null;
