@@ -77,20 +77,6 @@ public static unsafe partial class ProcessControl
     /// <summary>A signal's name, strsignal(3): "Killed".</summary>
     public static string SignalText(int signal) => Marshal.PtrToStringUTF8(strsignal(signal)) ?? "";
 
-    /// <summary>
-    /// A signal that whoever started us had ignored (nohup, a shell in the background) gets its default back, so that a
-    /// handler can be registered: daemons take their signals however they were started. Others stay as they are.
-    /// </summary>
-    public static void TakeUp(int signal)
-    {
-        const string Field = "SigIgn:";
-        string? line = File.ReadLines("/proc/self/status").FirstOrDefault(static l => l.StartsWith(Field, StringComparison.Ordinal));
-        if (line is not null && (Convert.ToUInt64(line[Field.Length..].Trim(), 16) >> (signal - 1) & 1) != 0)
-        {
-            _ = SignalHandler(signal, 0);
-        }
-    }
-
     /// <summary>Ignores a signal.</summary>
     public static void Ignore(int signal) => _ = SignalHandler(signal, 1);
 

@@ -82,7 +82,6 @@ internal sealed class BalancerProcess : IDisposable
 
     private void On(int signal, Action action)
     {
-        ProcessControl.TakeUp(signal);
         _signals.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
         {
             context.Cancel = true;

@@ -120,7 +120,6 @@ internal sealed class MasterProcess : IDisposable
 
     private void On(int signal, Action action)
     {
-        ProcessControl.TakeUp(signal);
         _signals.Add(PosixSignalRegistration.Create((PosixSignal)signal, context =>
         {
             context.Cancel = true;
