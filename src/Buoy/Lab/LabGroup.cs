@@ -167,9 +167,10 @@ internal abstract class LabGroup : IDisposable
         {
             _group = group;
             CorosyncStatus status;
+            // "Try again" has no event that ends it (cpg_join(3)): until then what is due on the connection is taken.
             while ((status = _session.Join(group)) == CorosyncStatus.TryAgain)
             {
-                Thread.Sleep(10);
+                _loop.RunOnce(10);
             }
 
             if (status != CorosyncStatus.Ok)

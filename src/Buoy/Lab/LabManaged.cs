@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using Buoy.Control;
 
 namespace Buoy.Lab;
@@ -13,8 +14,25 @@ internal static class LabManaged
     {
         using var client = ServiceClient.TryConnect() ?? throw new LabException("no daemon answers");
         client.Register("managed", args[0], 1000, 15, Environment.ProcessPath!, "lab", "managed", args[0], args[1]);
-        while (client.Read(out var e))
+        bool runs = false;
+        while (true)
         {
+            // Once it may run it says every tenth of a second that it is alive; the daemon's word comes in between.
+            if (runs && !client.HasBuffered && !client.Socket.Poll(TimeSpan.FromMilliseconds(100), SelectMode.SelectRead))
+            {
+                if (!File.Exists(args[1] + ".hang"))
+                {
+                    client.Alive();
+                }
+
+                continue;
+            }
+
+            if (!client.Read(out var e))
+            {
+                return 1;
+            }
+
             switch (e.Kind)
             {
                 case ServiceProtocol.Registered:
@@ -23,22 +41,12 @@ internal static class LabManaged
                     client.Begin();
                     break;
                 case ServiceProtocol.MayRun:
-                    while (true)
-                    {
-                        if (!File.Exists(args[1] + ".hang"))
-                        {
-                            client.Alive();
-                        }
-
-                        Thread.Sleep(100);
-                    }
-
+                    runs = true;
+                    break;
                 default:
                     Console.Error.WriteLine(e.Text);
                     return 1;
             }
         }
-
-        return 1;
     }
 }
