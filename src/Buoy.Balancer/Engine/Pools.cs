@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Buoy.Balancer.State;
 using Buoy.Linux;
 using static Buoy.Linux.DataSyscalls;
 
@@ -55,7 +56,7 @@ internal sealed unsafe class BufferPool : IDisposable
 }
 
 /// <summary>Pipes of 256 KB for splice; a pipe is held only while bytes are in it.</summary>
-internal sealed unsafe class PipePool : IDisposable
+internal sealed unsafe class PipePool(PipeGauge gauge, int shard) : IDisposable
 {
     /// <summary>
     /// A quarter of 1 MB costs the same and locks less memory; the 64 KB default is slower than HAProxy.
@@ -63,6 +64,10 @@ internal sealed unsafe class PipePool : IDisposable
     public const int PipeSize = 256 * 1024;
     private readonly List<(int Read, int Write)> _pipes = [];
     private readonly Stack<int> _free = [];
+
+    /// <summary>Numbers whose pipe could not be replaced.</summary>
+    private readonly Stack<int> _empty = [];
+    private int _used;
 
     /// <summary>
     /// Pipes are refused after a failure until that time (ms), so that exhausted descriptors cost nothing.
@@ -74,6 +79,8 @@ internal sealed unsafe class PipePool : IDisposable
     {
         if (_free.TryPop(out int pipe))
         {
+            _used++;
+            Tell();
             return pipe;
         }
 
@@ -90,6 +97,14 @@ internal sealed unsafe class PipePool : IDisposable
         }
 
         _ = fcntl(fds[1], F_SETPIPE_SZ, PipeSize);
+        _used++;
+        Tell();
+        if (_empty.TryPop(out int slot))
+        {
+            _pipes[slot] = (fds[0], fds[1]);
+            return slot;
+        }
+
         _pipes.Add((fds[0], fds[1]));
         return _pipes.Count - 1;
     }
@@ -99,7 +114,12 @@ internal sealed unsafe class PipePool : IDisposable
     public int WriteEnd(int pipe) => _pipes[pipe].Write;
 
     /// <summary>Gives an empty pipe back.</summary>
-    public void Return(int pipe) => _free.Push(pipe);
+    public void Return(int pipe)
+    {
+        _free.Push(pipe);
+        _used--;
+        Tell();
+    }
 
     /// <summary>Gives back a pipe with bytes left in it: it is emptied by replacing it.</summary>
     public void Discard(int pipe)
@@ -107,16 +127,20 @@ internal sealed unsafe class PipePool : IDisposable
         var (read, write) = _pipes[pipe];
         _ = close(read);
         _ = close(write);
+        _used--;
         int* fds = stackalloc int[2];
         if (pipe2(fds, SOCK_NONBLOCK | SOCK_CLOEXEC) < 0)
         {
             _pipes[pipe] = (-1, -1);
+            _empty.Push(pipe);
+            Tell();
             return;
         }
 
         _ = fcntl(fds[1], F_SETPIPE_SZ, PipeSize);
         _pipes[pipe] = (fds[0], fds[1]);
         _free.Push(pipe);
+        Tell();
     }
 
     public void Dispose()
@@ -132,5 +156,10 @@ internal sealed unsafe class PipePool : IDisposable
 
         _pipes.Clear();
         _free.Clear();
+        _empty.Clear();
+        _used = 0;
+        Tell();
     }
+
+    private void Tell() => gauge.Set(shard, _used, _free.Count);
 }

@@ -32,7 +32,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
     private readonly ConcurrentQueue<Command> _mail = new();
     private readonly ConnSlab _slab = new();
     private readonly BufferPool _buffers = new();
-    private readonly PipePool _pipes = new();
+    private readonly PipePool _pipes;
     private readonly HttpHead _head = new();
     private readonly ServerPicker?[] _pickers;
     private readonly nint[] _idle;
@@ -67,6 +67,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _servers = plane.State.Servers;
         _id = id;
         _cpu = cpu;
+        _pipes = new PipePool(plane.State.Pipes, id);
         _poller = new TPoller();
         _now = MonotonicMs();
         _wheel = new TimerWheel(_now);

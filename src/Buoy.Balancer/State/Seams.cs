@@ -9,6 +9,9 @@ public sealed record BalancerState(BalancerConfig Config, Counters Counters, Ser
     /// <summary>Stick tables, shared by all shards.</summary>
     internal StickTables.StickTableSet Tables { get; } = new(Config);
 
+    /// <summary>Pipes for splice.</summary>
+    public PipeGauge Pipes { get; } = new(Shards);
+
     /// <summary>Counts the errors of the traffic; null where no server observes.</summary>
     public TrafficObserver? Observer { get; } = TrafficObserver.For(Config);
 }

@@ -86,7 +86,8 @@ public sealed class ProcessInfo(BalancerState state, ControlOptions options, str
         Number(21, "CurrSslConns", "MGP", 0, "TLS is not spoken");
         Number(22, "CumSslConns", "MCP", 0, "TLS is not spoken");
         Number(23, "Maxpipes", "CLP", 0, "Limit of pipes, 0 = none");
-        Absent("MGP", 24, "PipesUsed", "PipesFree");
+        Number(24, "PipesUsed", "MGP", state.Pipes.Used, "Pipes that hold bytes of a connection");
+        Number(25, "PipesFree", "MGP", state.Pipes.Free, "Empty pipes kept for later");
         Number(
             26, "ConnRate", "MRP", _connections.Read(Sum(Counter.ConnectionsTotal), now),
                 "Connections in the last second");

@@ -113,8 +113,10 @@ internal sealed class Victim : IDisposable
         }
     }
 
-    /// <summary>Descriptors that belong to traffic: sockets and pipes.</summary>
-    private int Files() => Directory.GetFiles($"/proc/{_process.Id}/fd").Count(f =>
+    /// <summary>Descriptors that belong to traffic: sockets and pipes, without the empty pipes that shards keep.</summary>
+    private int Files() => OpenFiles() - (int)(2 * Info("PipesFree"));
+
+    private int OpenFiles() => Directory.GetFiles($"/proc/{_process.Id}/fd").Count(f =>
     {
         try
         {
