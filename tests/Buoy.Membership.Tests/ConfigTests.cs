@@ -56,6 +56,20 @@ public sealed class ConfigTests
     }
 
     [Theory]
+    [InlineData("", 10)]
+    [InlineData("transport: udpu", 1)]
+    [InlineData("transport: udpu\n netmtu: 9000", 6)]
+    [InlineData("max_messages: 256", 1)]
+    [InlineData("max_messages: 4", 42)]
+    [InlineData("netmtu: 1000", 1)]
+    public void Parse_OfFlowControl_AVisitIsNoMoreThanTheKernelsBuffersTake(string keys, int units)
+    {
+        var t = Parse(Totem(keys)).Totem;
+        Assert.Equal((units, units * 50L), (t.MessageUnits, t.Window));
+        Assert.InRange(t.VisitWindow * 1500, 0, Math.Max(256_000 + 1500, t.MaxMessages * 1500));
+    }
+
+    [Theory]
     [InlineData("no transport is knet", "", TransportKind.Knet)]
     [InlineData("udpu", "transport: udpu", TransportKind.Unicast)]
     [InlineData("udp", "transport: udp", TransportKind.Multicast)]

@@ -98,6 +98,45 @@ public sealed class ScenarioTests
     }
 
     [Fact]
+    public void FullQueues_OfLargeAndSmallMessages_KeepTheWindowAndStarveNobody()
+    {
+        const int Count = 400;
+        var s = new Simulation(1, 3, messageUnits: 10);
+        s.StartAll();
+        Assert.True(s.RunUntil(s.IsOneRing, 3000), "no first ring");
+        static long Units(RegularMessage m) => 1 + (m.Contents.Length / TotemLimits.FlowUnit);
+        var seen = new HashSet<ulong>();
+        long visit = 0, largestVisit = 0, largestSum = 0;
+        s.Loses = (from, _, m) =>
+        {
+            if (m is RegularMessage r && r.SenderId == from && seen.Add(r.Seq))
+            {
+                largestVisit = Math.Max(largestVisit, visit += Units(r));
+            }
+            else if (m is TokenMessage token)
+            {
+                (visit, largestSum) = (0, Math.Max(largestSum, token.Fcc));
+            }
+
+            return false;
+        };
+        for (int i = 0; i < Count; i++)
+        {
+            s.Node(1).Send(s.Now, new byte[9000], safe: false);
+            s.Node(2).Send(s.Now, new byte[100], safe: false);
+        }
+
+        var ring = s.Node(1).Ring;
+        Assert.True(s.RunUntil(() => s.Nodes.All(n => Delivered(n, ring).Count >= 2 * Count), 60_000));
+        // At most one message over: a visit goes on while anything of its allowance is left.
+        Assert.InRange(largestVisit, s.Parameters.VisitWindow / 2, s.Parameters.VisitWindow + 6);
+        Assert.InRange(largestSum, s.Parameters.Window / 4, s.Parameters.Window + 6);
+        ulong Last(uint sender) => s.Node(3).Log.OfType<Delivered>().Last(d => d.Message.SenderId == sender).Message.Seq;
+        Assert.True(Last(2) < Last(1), "small messages wait behind large ones");
+        Sound(s);
+    }
+
+    [Fact]
     public void SafeNeedsTwoRotations_TokenTraced_NeverEarlier()
     {
         var s = Started(3);

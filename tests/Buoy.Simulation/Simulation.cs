@@ -57,7 +57,8 @@ internal sealed partial class Simulation
     private double _repeat;
     private int _delay = 2;
 
-    public Simulation(int seed, int nodes, Mutation? mutation = null, bool silenceRule = true, bool whole = false)
+    public Simulation(
+        int seed, int nodes, Mutation? mutation = null, bool silenceRule = true, bool whole = false, int messageUnits = 1)
     {
         Random = new Random(seed);
         Mutation = mutation ?? Mutation.None;
@@ -65,7 +66,7 @@ internal sealed partial class Simulation
         {
             Token = 300, TokenRetransmit = 60, Hold = 38, Join = 30, Consensus = 360, Merge = 100, FailRecvConst = 60,
             SeqnoUnchangedConst = 5, MissCountConst = Random.Next(1, 6), SendJoin = Random.Next(2) * 10,
-                SilenceRule = silenceRule,
+                SilenceRule = silenceRule, MessageUnits = whole && seed % 4 == 3 ? 10 : messageUnits,
         };
         Allowed = Random.Next(2) == 0 ? null : NodeSet.Of(Enumerable.Range(1, nodes).Select(i => (uint)i));
         for (uint id = 1; id <= nodes; id++)

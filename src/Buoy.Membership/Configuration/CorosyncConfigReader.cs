@@ -79,7 +79,8 @@ internal sealed partial class CorosyncConfigReader(string text, string file)
 
         var given = ReadInterfaces(totem);
         var transport = ReadTransport(totem, given.GetValueOrDefault(0), nodes);
-        var parameters = ReadParameters(totem, nodes.Count);
+        int netMtu = Number(totem, "netmtu", transport is TransportKind.Knet ? 65536 : 1500, 576, 65536);
+        var parameters = ReadParameters(totem, nodes.Count, netMtu);
         var links = ReadLinks(totem, given, transport, nodes, parameters.Token);
         return new CorosyncConfig
         {
@@ -98,7 +99,7 @@ internal sealed partial class CorosyncConfigReader(string text, string file)
             Nodes = nodes,
             Totem = parameters,
             DownCheck = Number(totem, "downcheck", 1000, 30),
-            NetMtu = Number(totem, "netmtu", transport is TransportKind.Knet ? 65536 : 1500, 576, 65536),
+            NetMtu = netMtu,
             ClearNodeHighBit = Flag(totem, "clear_node_high_bit", false),
             BlockUnlistedIps = Flag(totem, "block_unlisted_ips", true),
             Quorum = ReadQuorum(One(root, "quorum"), nodes),
@@ -145,7 +146,7 @@ internal sealed partial class CorosyncConfigReader(string text, string file)
         return kind;
     }
 
-    private TotemParameters ReadParameters(ConfigSection totem, int nodes)
+    private TotemParameters ReadParameters(ConfigSection totem, int nodes, int netMtu)
     {
         int token = Number(totem, "token", 3000, 30);
         if (nodes >= 3)
@@ -182,6 +183,7 @@ internal sealed partial class CorosyncConfigReader(string text, string file)
                 $"consensus of {consensus} ms is less than 1.2 times token, {token * 12L / 10} ms");
         }
 
+        int maxMessages = Number(totem, "max_messages", 17, 1, 16384);
         return new TotemParameters
         {
             Token = token,
@@ -195,7 +197,8 @@ internal sealed partial class CorosyncConfigReader(string text, string file)
             FailRecvConst = Number(totem, "fail_recv_const", 2500, 1),
             SeqnoUnchangedConst = Number(totem, "seqno_unchanged_const", 30, 1),
             WindowSize = Number(totem, "window_size", 50, 1, 16384),
-            MaxMessages = Number(totem, "max_messages", 17, 1, 16384),
+            MaxMessages = maxMessages,
+            MessageUnits = Math.Max(1, Math.Min(netMtu, TotemLimits.VisitBytes / maxMessages) / TotemLimits.FlowUnit),
             MissCountConst = Number(totem, "miss_count_const", 5, 1),
             CancelTokenHoldOnRetransmit = Flag(totem, "cancel_token_hold_on_retransmit", false),
         };

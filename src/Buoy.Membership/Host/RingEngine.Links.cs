@@ -10,11 +10,6 @@ public sealed partial class RingEngine
     /// <summary>A regular message's own fields, and those of one it carries in recovery, bytes.</summary>
     private const int RegularHeader = 96;
 
-    /// <summary>
-    /// Bytes one visit of the token may put into the kernel's buffers (corosync.conf(5): max_messages, window_size).
-    /// </summary>
-    private const int VisitBytes = 256_000;
-
     private readonly Queue<LinkEffect> _linkEffects = new();
     private EventLoop.LoopTimer? _linkTimer;
 
@@ -22,7 +17,7 @@ public sealed partial class RingEngine
     private int MaxContents()
     {
         int mtu = Math.Min(_config.NetMtu, _transport.IsMonitored ? _transport.Monitor.Mtu : 65535);
-        mtu = Math.Min(mtu, Math.Max(LinkPath.DefaultMtu, VisitBytes / _config.Totem.MaxMessages));
+        mtu = Math.Min(mtu, Math.Max(LinkPath.DefaultMtu, TotemLimits.VisitBytes / _config.Totem.MaxMessages));
         return Math.Clamp(
             mtu - IpHeaders() - _seal!.Overhead - RegularHeader, 256, TotemLimits.Contents);
     }

@@ -5,10 +5,57 @@ namespace Buoy.Membership.Totem;
 /// <summary>Receives a complete message of an originator. The memory is the receiver's only during the call.</summary>
 public delegate void MessageHandler(uint sender, byte kind, ReadOnlySpan<byte> message);
 
-/// <summary>Puts the pieces of <see cref="MessagePacker"/> together again, per originator.</summary>
+/// <summary>
+/// Puts the pieces of <see cref="MessagePacker"/> together again, per originator. An originator's buffer stays for its next
+/// message, up to a bound: large messages in a row cost no garbage, and one huge message is not remembered.
+/// </summary>
 public sealed class MessageAssembler
 {
-    private readonly Dictionary<uint, List<byte>> _halves = [];
+    /// <summary>Bytes of a buffer that is kept.</summary>
+    private const int KeptBuffer = 128 << 10;
+
+    private readonly Dictionary<uint, Half> _halves = [];
+
+    /// <summary>The message of one originator that is not complete.</summary>
+    private sealed class Half
+    {
+        private byte[] _bytes = [];
+        private int _length;
+
+        /// <summary>Its first piece has come.</summary>
+        public bool Begun { get; private set; }
+
+        public ReadOnlySpan<byte> Message => _bytes.AsSpan(0, _length);
+
+        public void Begin() => (Begun, _length) = (true, 0);
+
+        /// <summary>False: longer than any message.</summary>
+        public bool TryAdd(ReadOnlySpan<byte> piece)
+        {
+            if (_length + piece.Length > MessagePacker.MaxMessage)
+            {
+                return false;
+            }
+
+            if (_length + piece.Length > _bytes.Length)
+            {
+                Array.Resize(ref _bytes, Math.Max(_length + piece.Length, Math.Max(4096, 2 * _bytes.Length)));
+            }
+
+            piece.CopyTo(_bytes.AsSpan(_length));
+            _length += piece.Length;
+            return true;
+        }
+
+        public void End()
+        {
+            (Begun, _length) = (false, 0);
+            if (_bytes.Length > KeptBuffer)
+            {
+                _bytes = [];
+            }
+        }
+    }
 
     /// <summary>Takes one regular message's contents. False: they are not what a packer makes.</summary>
     public bool OnContents(uint sender, ReadOnlySpan<byte> contents, MessageHandler handler)
@@ -37,27 +84,31 @@ public sealed class MessageAssembler
                 continue;
             }
 
-            if ((flags & 1) != 0)
+            if (!_halves.TryGetValue(sender, out var half))
             {
-                _halves[sender] = [];
+                _halves[sender] = half = new Half();
             }
 
-            if (!_halves.TryGetValue(sender, out var half))
+            if ((flags & 1) != 0)
+            {
+                half.Begin();
+            }
+
+            if (!half.Begun)
             {
                 continue; // the rest of a message whose beginning belonged to a configuration before
             }
 
-            if (half.Count + length > MessagePacker.MaxMessage)
+            if (!half.TryAdd(piece))
             {
-                _halves.Remove(sender);
+                half.End();
                 return false;
             }
 
-            half.AddRange(piece);
             if ((flags & 2) != 0)
             {
-                _halves.Remove(sender);
-                handler(sender, kind, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(half));
+                handler(sender, kind, half.Message);
+                half.End();
             }
         }
 

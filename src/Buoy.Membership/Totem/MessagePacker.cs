@@ -22,22 +22,30 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     public const int MaxWaitingMessages = 16384;
 
     internal const int PieceHeader = 4;
-    private readonly LinkedList<(byte Kind, byte[] Bytes)> _ordinary = new();
+    private readonly Queue<(byte Kind, byte[] Bytes)> _ordinary = new();
     private readonly Queue<(byte Kind, byte[] Bytes)> _urgent = new();
     private int _offset;
     private int _maxContents = maxContents;
+    private byte[] _datagram = new byte[maxContents];
     private long _waitingBytes;
     private bool _open;
 
     /// <inheritdoc/>
     public override int Count =>
-        _urgent.Count + (_open && _ordinary.Count > 0 ? 1 + (int)((_waitingBytes - _offset) / _maxContents) : 0);
+        _urgent.Count + (_open && _ordinary.Count > 0 ? 1 + (int)((_waitingBytes - _offset) / Math.Min(_maxContents, TotemLimits.FlowUnit)) : 0);
 
     /// <summary>Bytes of one regular message from now on; the links' MTU changed.</summary>
     public int MaxContents
     {
         get => _maxContents;
-        set => _maxContents = value;
+        set
+        {
+            if (value != _maxContents)
+            {
+                _maxContents = value;
+                _datagram = new byte[value];
+            }
+        }
     }
 
     /// <summary>Messages that wait, ordinary and urgent.</summary>
@@ -57,7 +65,7 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
             return false;
         }
 
-        _ordinary.AddLast((kind, message.ToArray()));
+        _ordinary.Enqueue((kind, message.ToArray()));
         _waitingBytes += message.Length + PieceHeader;
         return true;
     }
@@ -98,10 +106,10 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
         }
 
         int used = 0;
-        Span<byte> buffer = new byte[_maxContents];
-        while (_ordinary.First is { } node && used + PieceHeader < _maxContents)
+        Span<byte> buffer = _datagram;
+        while (_ordinary.TryPeek(out var next) && used + PieceHeader < _maxContents)
         {
-            var (kind, bytes) = node.Value;
+            var (kind, bytes) = next;
             int left = bytes.Length - _offset;
             int room = _maxContents - used - PieceHeader;
             if (left > room && used > 0 && left <= _maxContents - PieceHeader)
@@ -120,7 +128,7 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
 
             _offset = 0;
             _waitingBytes -= bytes.Length + PieceHeader;
-            _ordinary.RemoveFirst();
+            _ordinary.Dequeue();
         }
 
         contents = buffer[..used].ToArray();

@@ -3,7 +3,7 @@ namespace Buoy.Membership.Totem;
 /// <summary>Where the core takes new messages from when it holds the token.</summary>
 public abstract class OutgoingQueue
 {
-    /// <summary>Messages waiting (datagrams, about).</summary>
+    /// <summary>Units (<see cref="TotemLimits.FlowUnit"/>) waiting, about; 0 = nothing waits.</summary>
     public abstract int Count { get; }
 
     /// <summary>Takes the next one. False: nothing waits.</summary>

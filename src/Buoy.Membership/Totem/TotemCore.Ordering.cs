@@ -70,13 +70,13 @@ public sealed partial class TotemCore
         bool recovering = State is TotemState.Recovery;
         uint waiting = (uint)(recovering ? _retransQueue.Count : _outgoing.Count);
         long backlog = Math.Max(0, (long)token.Backlog + waiting - _myPbl);
-        int allowance = Allowance(token.Fcc, waiting, backlog);
+        long allowance = Allowance(token.Fcc, waiting, backlog);
         uint sent = 0;
 
         // 3. Retransmit what others ask for.
         List<RetransmitRequest> rtr = [.. token.Rtr];
         bool retransmitted = false;
-        long resend = Math.Clamp(_parameters.WindowSize - (long)token.Fcc, 1, _parameters.MaxMessages);
+        long resend = Math.Clamp(_parameters.Window - token.Fcc, 1, _parameters.VisitWindow);
         for (int i = 0; i < rtr.Count && sent < resend;)
         {
             if (rtr[i].RingId == _ring.Id && _ring.Find(rtr[i].Seq) is { } wanted)
@@ -84,7 +84,7 @@ public sealed partial class TotemCore
                 Emit(new Broadcast(wanted));
                 Count("sent.retransmission");
                 rtr.RemoveAt(i);
-                sent++;
+                sent += Units(wanted);
                 retransmitted = true;
             }
             else
@@ -99,7 +99,7 @@ public sealed partial class TotemCore
             recovering) is { } message)
         {
             seq++;
-            sent++;
+            sent += Units(message);
             _ring.Add(message);
             Emit(new Broadcast(message));
         }
@@ -178,15 +178,20 @@ public sealed partial class TotemCore
         }
     }
 
-    private int Allowance(uint fcc, uint waiting, long total)
+    /// <summary>Units that may be sent in this visit of the token (section 5 of the specification).</summary>
+    private long Allowance(uint fcc, uint waiting, long total)
     {
-        long window = Math.Max(0, (long)_parameters.WindowSize - fcc);
-        long share = total > 0 ? _parameters.WindowSize * (long)waiting / total : long.MaxValue;
-        long allowance = Math.Min(_parameters.MaxMessages, Math.Min(window, share));
+        long window = Math.Max(0, _parameters.Window - fcc);
+        long share = total > 0 ? _parameters.Window * waiting / total : long.MaxValue;
+        long allowance = Math.Min(_parameters.VisitWindow, Math.Min(window, share));
 
         // Rounding starves nobody.
-        return (int)(allowance == 0 && waiting > 0 && window > 0 ? 1 : allowance);
+        return allowance == 0 && waiting > 0 && window > 0 ? 1 : allowance;
     }
+
+    /// <summary>What a message counts in the window.</summary>
+    private static uint Units(RegularMessage m) =>
+        1 + (uint)((m.Contents.Length + (m.Encapsulated?.Contents.Length ?? 0)) / TotemLimits.FlowUnit);
 
     private RegularMessage? Originate(ulong seq, bool recovering)
     {

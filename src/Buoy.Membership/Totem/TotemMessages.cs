@@ -68,10 +68,10 @@ public sealed record TokenMessage : TotemMessage
     /// <summary>Somebody still has old-ring messages to broadcast.</summary>
     public bool RetransFlag { get; init; }
 
-    /// <summary>Messages broadcast in the last rotation, by all.</summary>
+    /// <summary>Units (<see cref="TotemLimits.FlowUnit"/>) broadcast in the last rotation, by all.</summary>
     public uint Fcc { get; init; }
 
-    /// <summary>Messages waiting, at all.</summary>
+    /// <summary>Units waiting, at all.</summary>
     public uint Backlog { get; init; }
 }
 

@@ -21,6 +21,17 @@ public static class TotemLimits
     /// <summary>Contents of one regular message: a UDP datagram less all headers.</summary>
     public const int Contents = 60000;
 
+    /// <summary>
+    /// Bytes of contents that flow control counts as one message: an Ethernet's datagram. A larger message counts as
+    /// several, so that members with unlike MTUs mean the same by the token's sums.
+    /// </summary>
+    public const int FlowUnit = 1500;
+
+    /// <summary>
+    /// Bytes one visit of the token may put into the kernel's buffers (corosync.conf(5): max_messages, window_size).
+    /// </summary>
+    public const int VisitBytes = 256_000;
+
     /// <summary>Longest time foreign traffic of a peer is left alone after fruitless merges, ms.</summary>
     public const long MergeBackoff = 10_000;
 
@@ -49,6 +60,14 @@ public sealed record TotemParameters
     public int SeqnoUnchangedConst { get; init; } = 30;
     public int WindowSize { get; init; } = 50;
     public int MaxMessages { get; init; } = 17;
+
+    /// <summary>
+    /// Units (<see cref="TotemLimits.FlowUnit"/>) that one message of <see cref="WindowSize"/> and <see
+    /// cref="MaxMessages"/> stands for. Corosync counts messages of netmtu bytes, which over knet are far larger than a
+    /// datagram; ours are datagrams, so a count taken literally would make every visit of the token a small one.
+    /// </summary>
+    public int MessageUnits { get; init; } = 1;
+
     public int MissCountConst { get; init; } = 5;
     public bool CancelTokenHoldOnRetransmit { get; init; }
 
@@ -66,6 +85,12 @@ public sealed record TotemParameters
     /// Probes name the sender's ring as MergeDetect does; where they are about as frequent it is not sent besides.
     /// </summary>
     public bool ProbesDetectMerges => ProbeInterval <= 2 * Merge;
+
+    /// <summary>Units all members may send in one rotation of the token.</summary>
+    public long Window => (long)WindowSize * MessageUnits;
+
+    /// <summary>Units one member may send in one visit of the token.</summary>
+    public long VisitWindow => (long)MaxMessages * MessageUnits;
 
     /// <summary>A tick later than this makes the node doubt itself rather than its peers, ms.</summary>
     public int LateLimit => Math.Min(ProbeInterval, Token / 8);
