@@ -5,7 +5,7 @@ using Buoy.Balancer.Health;
 namespace Buoy.Balancer.Configuration;
 
 /// <summary><c>tcp-check expect</c> and <c>http-check expect</c> (configuration manual 4.2).</summary>
-internal sealed class CheckExpectParser(ParseContext context, bool http)
+internal sealed class CheckExpectParser(ParseContext context, CheckFormats formats, bool http)
 {
     /// <summary>A pattern that takes longer than this on a reply counts as no match: a check must not stop the others.</summary>
     private static readonly TimeSpan MatchLimit = TimeSpan.FromMilliseconds(200);
@@ -48,7 +48,7 @@ internal sealed class CheckExpectParser(ParseContext context, bool http)
         return _pattern with
         {
             Comment = o.Comment, MinRecv = o.MinRecv, OkStatus = o.OkStatus, ErrorStatus = o.ErrorStatus,
-            TimeoutStatus = o.TimeoutStatus, OnSuccess = o.OnSuccess, OnError = o.OnError,
+            TimeoutStatus = o.TimeoutStatus, OnSuccess = o.OnSuccess, OnError = o.OnError, CodeExpression = o.CodeExpression,
         };
     }
 
@@ -86,14 +86,14 @@ internal sealed class CheckExpectParser(ParseContext context, bool http)
                 };
                 return true;
             case "on-success":
-                _options = _options with { OnSuccess = CheckRuleParser.Literal(context, word, Argument(word, "string")) };
+                _options = _options with { OnSuccess = Format(Argument(word, "string")) };
                 return true;
             case "on-error":
-                _options = _options with { OnError = CheckRuleParser.Literal(context, word, Argument(word, "string")) };
+                _options = _options with { OnError = Format(Argument(word, "string")) };
                 return true;
             case "status-code":
-                _ = Argument(word, "expression");
-                throw new ConfigurationException("'status-code' is not supported yet");
+                _options = _options with { CodeExpression = formats.Expression(Argument(word, "expression"), word) };
+                return true;
             default:
                 return false;
         }
@@ -179,10 +179,12 @@ internal sealed class CheckExpectParser(ParseContext context, bool http)
                     Pattern = CheckRuleParser.Hex(a, out string wrong)
                         ?? throw new ConfigurationException($"invalid binary string ({wrong})."),
                 };
-            default:
-                throw new ConfigurationException($"'{word}' is not supported yet");
+            default: // string-lf, binary-lf
+                return new CheckExpect(word == "string-lf" ? CheckMatch.String : CheckMatch.Binary) { PatternText = Format(a) };
         }
     }
+
+    private CheckText Format(string text) => formats.Text(text, text);
 
     private static Regex Compile(string pattern)
     {
@@ -230,17 +232,18 @@ internal sealed class CheckExpectParser(ParseContext context, bool http)
             throw new ConfigurationException($"'{word}' expects at the name keyword as first argument followed by a pattern.");
         }
 
-        var name = Part(word, kind, "name");
+        var name = Part(word, kind, "name", null);
         HeaderPattern? value = null;
         if (context[_at + 1] is "value" or "value-lf")
         {
-            value = Part(word, context[++_at], "value");
+            value = Part(word, context[++_at], "value", name.Text.Text);
         }
 
         return new CheckExpect(word == "hdr" ? CheckMatch.Header : CheckMatch.FullHeader) { Name = name, Value = value };
     }
 
-    private HeaderPattern Part(string word, string kind, string part)
+    /// <param name="shown">What a message about a format shows; the original shows the name also for the value.</param>
+    private HeaderPattern Part(string word, string kind, string part, string? shown)
     {
         string method = "str";
         string a = context[++_at];
@@ -269,11 +272,12 @@ internal sealed class CheckExpectParser(ParseContext context, bool http)
 
         if (kind.EndsWith("-lf", StringComparison.Ordinal))
         {
-            a = method == "reg"
+            var format = method == "reg"
                 ? throw new ConfigurationException($"'{word}': log-format string is not supported with a regex matching method.")
-                : CheckRuleParser.Literal(context, kind, a);
+                : formats.Text(a, shown ?? a);
+            return new HeaderPattern(method, format, null);
         }
 
-        return new HeaderPattern(method, a, method == "reg" ? Compile(a) : null);
+        return new HeaderPattern(method, new CheckText(a), method == "reg" ? Compile(a) : null);
     }
 }

@@ -131,7 +131,8 @@ internal sealed class CheckOptionParser(ParseContext context, ProxySettings sett
         CheckRuleParser.SetOption(settings, a.Length == 0 ? null
             : new HttpCheckConfig(b.Length == 0 ? "OPTIONS" : a, b.Length == 0 ? a : b, version)
             {
-                Headers = headers, Body = body,
+                Headers = [.. headers.Select(h => (h.Item1, new CheckText(h.Item2)))],
+                Body = body is null ? null : new CheckText(body),
             });
     }
 

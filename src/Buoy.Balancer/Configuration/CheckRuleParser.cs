@@ -7,8 +7,10 @@ namespace Buoy.Balancer.Configuration;
 internal static class CheckRuleParser
 {
     /// <summary>Reads the line in <paramref name="context"/> into the rules of <paramref name="settings"/>.</summary>
-    public static void Parse(ParseContext context, ProxySettings settings)
+    /// <param name="proxy">Name of the section, empty in defaults.</param>
+    public static void Parse(ParseContext context, ProxySettings settings, string proxy)
     {
+        var formats = new CheckFormats(context, proxy, settings.Mode == ProxyMode.Http);
         bool http = context.Keyword == "http-check";
         string action = context[1];
         string verb = Verb(action);
@@ -34,20 +36,19 @@ internal static class CheckRuleParser
                     Add(settings, http, new CheckComment { Comment = comment });
                     break;
                 case "connect":
-                    Add(settings, http, Connect(context, Rules(settings, http)));
+                    Add(settings, http, Connect(context, formats, Rules(settings, http)));
                     break;
                 case "send" when http:
-                    HttpSend(context, settings);
+                    HttpSend(context, formats, settings);
                     break;
-                case "send" or "send-binary" when !http:
-                    Add(settings, http, Send(context, verb));
+                case "send" or "send-binary" or "send-lf" or "send-binary-lf" when !http:
+                    Add(settings, http, Send(context, formats, verb));
                     break;
                 case "expect":
-                    Add(settings, http, new CheckExpectParser(context, http).Parse());
+                    Add(settings, http, new CheckExpectParser(context, formats, http).Parse());
                     break;
-                case "send-lf" or "send-binary-lf" when !http:
                 case "set-var" or "set-var-fmt" or "unset-var":
-                    context.NotSupported($"{context.Keyword} {verb}");
+                    Add(settings, http, formats.Variable(verb));
                     break;
                 default:
                     string send = http ? "'disable-on-404', 'send-state', " : "";
@@ -79,25 +80,6 @@ internal static class CheckRuleParser
         }
     }
 
-    /// <summary>Text that messages, headers and bodies take literally as long as log-format is not evaluated here.</summary>
-    public static string Literal(ParseContext context, string what, string text)
-    {
-        for (int i = text.IndexOf('%'); i >= 0; i = text.IndexOf('%', i + 2))
-        {
-            if (i + 1 >= text.Length || text[i + 1] != '%')
-            {
-                throw new ConfigurationException($"the log-format string '{text}' of '{what}' is not supported yet");
-            }
-
-            if (i + 2 >= text.Length)
-            {
-                break;
-            }
-        }
-
-        return text.Replace("%%", "%", StringComparison.Ordinal);
-    }
-
     private static string Verb(string action)
     {
         int open = action.IndexOf('(');
@@ -115,9 +97,9 @@ internal static class CheckRuleParser
             : settings.CheckRules with { Tcp = [.. settings.CheckRules.Tcp, step] };
     }
 
-    private static CheckConnect Connect(ParseContext context, IReadOnlyList<CheckStep> before)
+    private static CheckConnect Connect(ParseContext context, CheckFormats formats, IReadOnlyList<CheckStep> before)
     {
-        if (before.FirstOrDefault(s => s is not CheckComment) is { } first && first is not CheckConnect)
+        if (before.FirstOrDefault(s => s is not (CheckComment or CheckSetVariable or CheckUnsetVariable)) is { } first && first is not CheckConnect)
         {
             throw new ConfigurationException("first step MUST also be a 'connect', optionally preceded by a 'set-var', an "
                 + "'unset-var' or a 'comment', when there is a 'connect' step in the tcp-check ruleset.");
@@ -139,7 +121,8 @@ internal static class CheckRuleParser
                     connect = connect with { Linger = true };
                     break;
                 case "port":
-                    connect = connect with { Port = Port(a) };
+                    connect = Port(a) is { } fixedPort ? connect with { Port = fixedPort, PortExpression = null }
+                        : connect with { Port = null, PortExpression = formats.Expression(a, "port") };
                     i++;
                     break;
                 case "addr":
@@ -165,7 +148,8 @@ internal static class CheckRuleParser
         return connect;
     }
 
-    private static int Port(string a)
+    /// <summary>null = it is an expression.</summary>
+    private static int? Port(string a)
     {
         if (a.Length == 0)
         {
@@ -175,7 +159,7 @@ internal static class CheckRuleParser
         long port = Units.Atol(a, out string rest);
         if (rest.Length > 0)
         {
-            throw new ConfigurationException($"the sample expression '{a}' as a port is not supported yet");
+            return null;
         }
 
         return port is > 0 and < 65536 ? (int)port : throw new ConfigurationException(
@@ -203,11 +187,12 @@ internal static class CheckRuleParser
     private static string Text(string word, string a) =>
         a.Length > 0 ? a : throw new ConfigurationException($"'{word}' expects a string as argument..");
 
-    private static CheckSend Send(ParseContext context, string verb)
+    private static CheckSend Send(ParseContext context, CheckFormats formats, string verb)
     {
         string data = context[2].Length > 0 ? context[2] : throw new ConfigurationException(
-            $"'{(verb == "send" ? "string" : "binary string")}' expects a {verb} as argument.");
-        byte[] bytes = verb == "send" ? Encoding.Latin1.GetBytes(data)
+            $"'{(verb == "send-binary" ? "binary string" : "string")}' expects a {verb} as argument.");
+        bool format = verb.EndsWith("-lf", StringComparison.Ordinal);
+        byte[] bytes = format ? [] : verb == "send" ? Encoding.Latin1.GetBytes(data)
             : Hex(data, out string wrong) ?? throw new ConfigurationException($"'{data}' invalid binary string ({wrong}).\n.");
         string? comment = null;
         if (context[3].Length > 0)
@@ -216,7 +201,10 @@ internal static class CheckRuleParser
                 : throw new ConfigurationException($"expects 'comment' but got '{context[3]}' as argument..");
         }
 
-        return new CheckSend(bytes) { Comment = comment };
+        return new CheckSend(bytes)
+        {
+            Comment = comment, Text = format ? formats.Text(data, data) : null, Hexadecimal = verb == "send-binary-lf",
+        };
     }
 
     /// <summary>Bytes of a string of hexadecimal digits; null with the reason where it is not one.</summary>
@@ -240,10 +228,10 @@ internal static class CheckRuleParser
         return Convert.FromHexString(text);
     }
 
-    private static void HttpSend(ParseContext context, ProxySettings settings)
+    private static void HttpSend(ParseContext context, CheckFormats formats, ProxySettings settings)
     {
         var send = new CheckHttpSend();
-        var headers = new List<(string, string)>();
+        var headers = new List<(string, CheckText)>();
         for (int i = 2; i < context.Words.Count; i++)
         {
             string o = context[i];
@@ -253,11 +241,11 @@ internal static class CheckRuleParser
                 case "hdr":
                     string value = a.Length > 0 && context[i + 2].Length > 0 ? context[i + 2]
                         : throw new ConfigurationException("'hdr' expects <name> and <value> as arguments.");
-                    value = Literal(context, "hdr", value);
+                    var text = Header(formats, value);
                     if (!a.Equals("content-length", StringComparison.OrdinalIgnoreCase)
                         && !a.Equals("transfer-encoding", StringComparison.OrdinalIgnoreCase))
                     {
-                        headers.Add((a, value));
+                        headers.Add((a, text));
                     }
 
                     i += 2;
@@ -266,14 +254,14 @@ internal static class CheckRuleParser
                     a = Text(o, a);
                     send = o switch
                     {
-                        "meth" => send with { Method = a }, "uri" => send with { Uri = a }, "ver" => send with { Version = a },
-                        "body" => send with { Body = a }, _ => send with { Comment = a },
+                        "meth" => send with { Method = a }, "uri" => send with { Uri = new CheckText(a) }, "ver" => send with { Version = a },
+                        "body" => send with { Body = new CheckText(a) }, _ => send with { Comment = a },
                     };
                     i++;
                     break;
                 case "uri-lf" or "body-lf":
-                    a = Literal(context, o, Text(o, a));
-                    send = o == "uri-lf" ? send with { Uri = a } : send with { Body = a };
+                    var made = formats.Text(Text(o, a), a);
+                    send = o == "uri-lf" ? send with { Uri = made } : send with { Body = made };
                     i++;
                     break;
                 default:
@@ -296,10 +284,22 @@ internal static class CheckRuleParser
         Add(settings, true, send);
     }
 
+    private static CheckText Header(CheckFormats formats, string value)
+    {
+        try
+        {
+            return formats.Text(value);
+        }
+        catch (ConfigurationException e)
+        {
+            throw new ConfigurationException(e.Message + ".");
+        }
+    }
+
     /// <summary>What a send rule does not say, the option before it may have said.</summary>
     private static CheckHttpSend Over(CheckHttpSend send, HttpCheckConfig? option) => option is null ? send : send with
     {
-        Method = send.Method ?? option.Method, Uri = send.Uri ?? option.Uri, Version = send.Version ?? option.Version,
+        Method = send.Method ?? option.Method, Uri = send.Uri ?? new CheckText(option.Uri), Version = send.Version ?? option.Version,
         Headers = send.Headers.Count > 0 ? send.Headers : option.Headers, Body = send.Body ?? option.Body,
     };
 
@@ -321,7 +321,7 @@ internal static class CheckRuleParser
             var send = (CheckHttpSend)rules[first];
             rules[first] = send with
             {
-                Method = option.Method, Uri = option.Uri, Version = option.Version,
+                Method = option.Method, Uri = new CheckText(option.Uri), Version = option.Version,
                 Headers = option.Headers.Count > 0 ? option.Headers : send.Headers, Body = option.Body ?? send.Body,
             };
             settings.CheckRules = settings.CheckRules with { Http = rules };

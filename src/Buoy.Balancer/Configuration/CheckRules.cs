@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using Buoy.Balancer.Health;
+using Buoy.Balancer.Rules.Samples;
 
 namespace Buoy.Balancer.Configuration;
 
@@ -23,10 +24,10 @@ public enum CheckKind
 public sealed record HttpCheckConfig(string Method, string Uri, string Version)
 {
     /// <summary>Headers hidden behind the version, the old way.</summary>
-    public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
+    public IReadOnlyList<(string Name, CheckText Value)> Headers { get; init; } = [];
 
     /// <summary>Body hidden behind the headers; null = none.</summary>
-    public string? Body { get; init; }
+    public CheckText? Body { get; init; }
 }
 
 /// <summary>How a backend checks, beside its <see cref="CheckKind"/>: rules and arguments of the options.</summary>
@@ -70,11 +71,33 @@ public abstract record CheckStep
 /// <summary>tcp-check comment: the comment of the rule behind it.</summary>
 public sealed record CheckComment : CheckStep;
 
+/// <summary>set-var, set-var-fmt: one of expression and format.</summary>
+public sealed record CheckSetVariable : CheckStep
+{
+    internal VariableName Name { get; init; }
+
+    /// <summary><c>ifset</c>, <c>ifgt</c> …: all must hold.</summary>
+    internal IReadOnlyList<string> Conditions { get; init; } = [];
+
+    internal SampleExpression? Expression { get; init; }
+
+    internal CheckText? Value { get; init; }
+}
+
+/// <summary>unset-var.</summary>
+public sealed record CheckUnsetVariable : CheckStep
+{
+    internal VariableName Name { get; init; }
+}
+
 /// <summary>tcp-check connect.</summary>
 public sealed record CheckConnect : CheckStep
 {
     /// <summary>null = the check's or server's port.</summary>
     public int? Port { get; init; }
+
+    /// <summary>What gives the port when it is not fixed; null = it is.</summary>
+    internal SampleExpression? PortExpression { get; init; }
 
     /// <summary>null = the check's or server's address.</summary>
     public IPAddress? Address { get; init; }
@@ -87,17 +110,24 @@ public sealed record CheckConnect : CheckStep
     public bool Default { get; init; }
 }
 
-/// <summary>tcp-check send, send-binary.</summary>
-public sealed record CheckSend(byte[] Data) : CheckStep;
+/// <summary>tcp-check send, send-binary, send-lf, send-binary-lf.</summary>
+public sealed record CheckSend(byte[] Data) : CheckStep
+{
+    /// <summary>Evaluated instead of <see cref="Data"/>; null = not.</summary>
+    public CheckText? Text { get; init; }
+
+    /// <summary><see cref="Text"/> evaluates to hexadecimal digits.</summary>
+    public bool Hexadecimal { get; init; }
+}
 
 /// <summary>http-check send. Null = not given: OPTIONS, /, HTTP/1.0.</summary>
 public sealed record CheckHttpSend : CheckStep
 {
     public string? Method { get; init; }
-    public string? Uri { get; init; }
+    public CheckText? Uri { get; init; }
     public string? Version { get; init; }
-    public IReadOnlyList<(string Name, string Value)> Headers { get; init; } = [];
-    public string? Body { get; init; }
+    public IReadOnlyList<(string Name, CheckText Value)> Headers { get; init; } = [];
+    public CheckText? Body { get; init; }
 }
 
 /// <summary>What an expect rule looks at.</summary>
@@ -124,19 +154,19 @@ public enum CheckMatch
 
 /// <summary>A header's name or value to find: how, and what.</summary>
 /// <param name="Method">str, beg, end, sub, reg.</param>
-public sealed record HeaderPattern(string Method, string Text, Regex? Regex)
+public sealed record HeaderPattern(string Method, CheckText Text, Regex? Regex)
 {
-    /// <summary>Does the text fit?</summary>
-    public bool Matches(string text, bool ignoreCase)
+    /// <summary>Does the text fit what the pattern evaluated to?</summary>
+    public bool Matches(string text, string pattern, bool ignoreCase)
     {
         var how = ignoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
         return Method switch
         {
-            "beg" => text.StartsWith(Text, how),
-            "end" => text.EndsWith(Text, how),
-            "sub" => text.Contains(Text, how),
+            "beg" => text.StartsWith(pattern, how),
+            "end" => text.EndsWith(pattern, how),
+            "sub" => text.Contains(pattern, how),
             "reg" => Regex!.IsMatch(text),
-            _ => text.Equals(Text, how),
+            _ => text.Equals(pattern, how),
         };
     }
 }
@@ -149,6 +179,9 @@ public sealed record CheckExpect(CheckMatch Match) : CheckStep
 
     /// <summary>The bytes of string and binary.</summary>
     public byte[] Pattern { get; init; } = [];
+
+    /// <summary>string-lf and binary-lf: what <see cref="Pattern"/> is made of when it is needed; null = it is fixed.</summary>
+    public CheckText? PatternText { get; init; }
 
     /// <summary>The pattern as messages show it.</summary>
     public string Text { get; init; } = "";
@@ -164,8 +197,11 @@ public sealed record CheckExpect(CheckMatch Match) : CheckStep
     public CheckStatus? OkStatus { get; init; }
     public CheckStatus? ErrorStatus { get; init; }
     public CheckStatus? TimeoutStatus { get; init; }
-    public string? OnSuccess { get; init; }
-    public string? OnError { get; init; }
+    public CheckText? OnSuccess { get; init; }
+    public CheckText? OnError { get; init; }
+
+    /// <summary>status-code: what gives the code of the report; null = the reply does.</summary>
+    internal SampleExpression? CodeExpression { get; init; }
 
     /// <summary>Built-in protocols: the code is the number in front of the reply, the text what follows it.</summary>
     public bool CodeInReply { get; init; }

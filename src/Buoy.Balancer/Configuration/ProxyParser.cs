@@ -198,7 +198,7 @@ internal sealed class ProxyParser(
                 break;
             case "tcp-check" or "http-check":
                 _ = Misplaced(k, frontend: false);
-                CheckRuleParser.Parse(context, settings);
+                CheckRuleParser.Parse(context, settings, proxy?.Name ?? "");
                 break;
             case "external-check":
                 new CheckOptionParser(context, settings).External();

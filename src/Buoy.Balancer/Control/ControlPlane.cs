@@ -71,7 +71,7 @@ public sealed partial class ControlPlane : IDisposable
 
         _operations = new ServerOperations(
             state, _servers, Report, i => _dataPlane?.ShutdownSessions(i), () => _changed = true);
-        _checker = new HealthChecker(_loop, state.Config, (s, report, duration) =>
+        _checker = new HealthChecker(_loop, state, (s, report, duration) =>
         {
             _operations.OnCheck(s, report.Status, report.Code, report.Info, duration, EventLoop.Now);
             Flush();

@@ -1,6 +1,8 @@
 using System.Net;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Health;
+using Buoy.Balancer.Rules.Samples;
+using Buoy.Balancer.State;
 using Buoy.Linux;
 
 namespace Buoy.Balancer.Control;
@@ -26,20 +28,24 @@ public sealed partial class HealthChecker : IDisposable
 
     /// <summary>Reports each check's end: server, how it ended, duration in ms.</summary>
     /// <param name="loop">The control loop.</param>
-    /// <param name="config">For global settings and scripts.</param>
+    /// <param name="state">For global settings and scripts, and what expressions of checks ask for.</param>
     /// <param name="whenChecked">A health check ended.</param>
     /// <param name="answered">An agent was asked.</param>
     /// <param name="stateHeader">What <c>http-check send-state</c> sends about a server.</param>
     public HealthChecker(
-        EventLoop loop, BalancerConfig config, Action<ServerRuntime, CheckReport, long> whenChecked,
+        EventLoop loop, BalancerState state, Action<ServerRuntime, CheckReport, long> whenChecked,
         Action<ServerRuntime, CheckReport, long> answered, Func<ServerRuntime, string> stateHeader)
     {
         _loop = loop;
-        _config = config;
+        _config = state.Config;
+        _scope = new SampleScope { Config = state.Config, State = state, ProcessVariables = state.Variables };
         _checked = whenChecked;
         _answered = answered;
         _stateHeader = stateHeader;
     }
+
+    /// <summary>Where expressions of checks are evaluated: one after the other, on the control thread.</summary>
+    private readonly SampleScope _scope;
 
     private sealed class Check(ServerRuntime server, bool agent)
     {
@@ -145,6 +151,8 @@ public sealed partial class HealthChecker : IDisposable
             c.Next?.Cancel();
             Close(c);
         }
+
+        _scope.Dispose();
     }
 
     private Check New(ServerRuntime server, bool agent)
@@ -202,7 +210,14 @@ public sealed partial class HealthChecker : IDisposable
             return;
         }
 
-        c.Run = new CheckRun(Script(c), s.Health.State == OperationalState.Stopped, () => _stateHeader(s));
+        var script = Script(c);
+        c.Run = new CheckRun(script, s.Health.State == OperationalState.Stopped, () => _stateHeader(s))
+        {
+            Samples = script.Evaluates ? new CheckSamples(_scope, s.Backend.Config.Index, s.Config.Index)
+            {
+                Now = () => EventLoop.Now, Socket = () => c.Connected ? c.Fd : -1,
+            } : null,
+        };
         Act(c, c.Run.Begin());
     }
 
@@ -422,6 +437,7 @@ public sealed partial class HealthChecker : IDisposable
     private void Close(Check c)
     {
         c.Deadline?.Cancel();
+        c.Run?.Dispose();
         c.Run = null;
         CloseSocket(c);
         CloseProcess(c);

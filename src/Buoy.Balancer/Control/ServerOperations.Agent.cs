@@ -120,7 +120,7 @@ public sealed partial class ServerOperations
     private static string AgentReason(AgentState agent)
     {
         string text = ", reason: " + agent.Status.Description() + (agent.Status.HasCode() ? ", code: 0" : "");
-        text += agent.Info.Length > 0 && agent.Status != CheckStatus.L7Timeout ? $", info: \"{agent.Info}\"" : "";
+        text += agent.Info.Length > 0 && agent.Status != CheckStatus.L7Timeout ? $", info: \"{Printable(agent.Info)}\"" : "";
         return text + FormattableString.Invariant($", check duration: {agent.Duration}ms");
     }
 }

@@ -334,11 +334,17 @@ public sealed partial class ServerOperations(
 
         if (s.CheckInfo.Length > 0)
         {
-            text += $", info: \"{s.CheckInfo}\"";
+            text += $", info: \"{Printable(s.CheckInfo)}\"";
         }
 
         return s.CheckDuration < 0 ? text : text + FormattableString.Invariant($", check duration: {s.CheckDuration}ms");
     }
+
+    /// <summary>What a check heard, as a line of a log can carry it: what is not printable becomes &lt;XX&gt;.</summary>
+    private static string Printable(string info) => !info.Any(IsSpecial) ? info
+        : string.Concat(info.Select(c => IsSpecial(c) ? $"<{(int)c:X2}>" : c.ToString()));
+
+    private static bool IsSpecial(char c) => c is < ' ' or > '~' or '"' or '<';
 
     private static string Progress(ServerRuntime s) => s.Health.State == OperationalState.Stopped
         ? FormattableString.Invariant($"{s.Health.Health}/{s.Health.Rise} DOWN")

@@ -135,7 +135,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     public uint NextRequestNumber() => Interlocked.Increment(ref _requests) - 1;
 
     /// <summary>Variables of the scope "proc".</summary>
-    public Rules.Samples.ProcessVariables ProcessVariables { get; } = new();
+    public Rules.Samples.ProcessVariables ProcessVariables => State.Variables;
 
     public ILocalService? Local { get; }
 

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.RegularExpressions;
 using Buoy.Balancer.Configuration;
 
 namespace Buoy.Balancer.Health;
@@ -15,7 +14,7 @@ namespace Buoy.Balancer.Health;
 /// <param name="script">The steps.</param>
 /// <param name="stopped">The server is down: a 404 is no soft stop then.</param>
 /// <param name="state">The value of X-Haproxy-Server-State.</param>
-public sealed class CheckRun(CheckScript script, bool stopped, Func<string> state)
+public sealed partial class CheckRun(CheckScript script, bool stopped, Func<string> state) : IDisposable
 {
     /// <summary>Longest information of a report; what is longer is cut.</summary>
     public const int MaxInfo = 127;
@@ -33,10 +32,16 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
     /// <summary>The code of the last reply.</summary>
     private int _code;
 
+    /// <summary>Evaluates what is not literal; null where nothing is, or in a test.</summary>
+    internal CheckSamples? Samples { get; init; }
+
     private CheckStep? Current => _at >= 0 && _at < script.Steps.Count ? script.Steps[_at] : null;
 
     /// <summary>The first thing to do.</summary>
     public CheckEffect Begin() => script.ImplicitConnect ? new(CheckAct.Connect) : Next();
+
+    /// <inheritdoc/>
+    public void Dispose() => Samples?.Dispose();
 
     /// <summary>The connection is open.</summary>
     public CheckEffect OnConnected()
@@ -92,11 +97,31 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
             {
                 case CheckConnect c:
                     _connected = false;
-                    return new(CheckAct.Connect, c);
+                    return new(CheckAct.Connect, Fixed(c));
+                case CheckSetVariable set:
+                    Know();
+                    Samples?.Set(set);
+                    break;
+                case CheckUnsetVariable unset:
+                    Samples?.Unset(unset.Name);
+                    break;
+                case CheckSend { Text: { } text } s:
+                    if (Made(text, s.Hexadecimal) is not { } made)
+                    {
+                        return Fail(CheckStatus.L7Response, 0,
+                            FormattableString.Invariant($"tcp-check send : failed to build log-format string at step {Number}"));
+                    }
+
+                    if (made.Length > 0)
+                    {
+                        return new(CheckAct.Send, Data: made);
+                    }
+
+                    break;
                 case CheckSend s when s.Data.Length > 0:
                     return new(CheckAct.Send, Data: s.Data);
                 case CheckHttpSend h:
-                    return new(CheckAct.Send, Data: HttpCheckRequest.Build(h, script.SendState ? state() : null));
+                    return new(CheckAct.Send, Data: HttpCheckRequest.Build(h, script.SendState ? state() : null, Samples));
                 case CheckExpect e:
                     return Look(e);
             }
@@ -105,15 +130,53 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
         return Passed();
     }
 
+    /// <summary>A rule whose port is an expression, with the port that it gives now; none, or 0, is the server's.</summary>
+    private CheckConnect Fixed(CheckConnect rule) => rule.PortExpression is not { } expression ? rule
+        : rule with { Port = (int)((Samples?.Number(expression) ?? 0) & ushort.MaxValue) is > 0 and var port ? port : null };
+
+    /// <summary>The bytes that a text makes; null where it should be hexadecimal digits and is not.</summary>
+    private byte[]? Made(CheckText text, bool hexadecimal)
+    {
+        Know();
+        string made = text.Evaluate(Samples);
+        return hexadecimal ? CheckRuleParser.Hex(made, out _) : Encoding.Latin1.GetBytes(made);
+    }
+
+    /// <summary>Lets expressions see what was received up to now.</summary>
+    private void Know() => Samples?.Received(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_data), _http);
+
+    /// <summary>The code of the report: what status-code says, else the reply's.</summary>
+    private int Code(CheckExpect e)
+    {
+        if (e.CodeExpression is { } expression && Samples is not null)
+        {
+            Know();
+            _code = (int)(Samples.Number(expression) ?? _code);
+        }
+
+        return _code;
+    }
+
+    /// <summary>A text of an expect rule, null where it has none.</summary>
+    private string? Said(CheckText? text)
+    {
+        if (text?.Format is not null)
+        {
+            Know();
+        }
+
+        return text?.Evaluate(Samples);
+    }
+
     private CheckEffect Passed()
     {
-        bool talked = script.Steps.Any(s => s is not (CheckConnect or CheckComment));
+        bool talked = script.Steps.Any(s => s is CheckSend or CheckHttpSend or CheckExpect);
         var last = ReferenceEquals(_passed, script.Steps.Count > 0 ? script.Steps[^1] : null) ? _passed : null;
         var status = !talked ? CheckStatus.L4Ok : last?.OkStatus ?? CheckStatus.L7Ok;
-        bool any = script.Flavor == CheckFlavor.TcpRules && script.Steps.Any(s => s is not CheckComment);
+        bool any = script.Flavor == CheckFlavor.TcpRules && script.Steps.Any(s => s is CheckConnect or CheckSend or CheckExpect);
         string info = last is { CodeInReply: true } ? FirstLine(last.ErrorTextAt ?? 0)
-            : last?.OnSuccess ?? (any ? "(tcp-check)" : _note);
-        return Done(new CheckReport(status, _code, Cut(info)));
+            : Said(last?.OnSuccess) ?? (any ? "(tcp-check)" : _note);
+        return Done(new CheckReport(status, last is null ? _code : Code(last), Cut(info)));
     }
 
     private CheckEffect Fail(CheckStatus status, int code, string info) => Done(new CheckReport(status, code, Cut(info)));
@@ -188,128 +251,6 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
         return Done(new CheckReport(reply.Status, 0, Cut(reply.Info)) { Agent = reply });
     }
 
-    private CheckEffect LookTcp(CheckExpect e, ReadOnlySpan<byte> bytes)
-    {
-        bool exact = e.Match is CheckMatch.String or CheckMatch.Binary;
-        int least = exact && e.MinRecv > e.Pattern.Length ? e.Pattern.Length : e.MinRecv;
-        bool more = !_closed && bytes.Length < script.BufferSize;
-        if (more && (bytes.Length < least || bytes.Length == 0))
-        {
-            return new(CheckAct.Read);
-        }
-
-        bool match = e.Match switch
-        {
-            CheckMatch.String or CheckMatch.Binary => bytes.IndexOf(e.Pattern) >= 0,
-            CheckMatch.BinaryRegex => Matches(e.Regex!, Convert.ToHexString(bytes)),
-            _ => Matches(e.Regex!, Encoding.Latin1.GetString(bytes)),
-        };
-        if (!match && more && e.MinRecv == -1)
-        {
-            return new(CheckAct.Read);
-        }
-
-        if (e.CodeInReply)
-        {
-            _code = LeadingNumber(bytes);
-        }
-
-        if (match != e.Inverse)
-        {
-            return Pass(e);
-        }
-
-        string info = e.OnError ?? (e.ErrorTextAt is { } at ? FirstLine(at) : "");
-        if (info.Length == 0 && script.Flavor == CheckFlavor.TcpRules)
-        {
-            string what = e.Match switch
-            {
-                CheckMatch.String => $"'{e.Text}'", CheckMatch.Regex => "(regex)", CheckMatch.Binary => "(binary)",
-                _ => "(binary regex)",
-            };
-            string how = e.Inverse ? "matched unwanted content" : "did not match content";
-            info = FormattableString.Invariant($"TCPCHK {how} {what} at step {Number}");
-        }
-
-        return Fail(e.ErrorStatus ?? CheckStatus.L7Response, _code, WithComment(info, e));
-    }
-
-    private CheckEffect LookHttp(CheckExpect e)
-    {
-        _http ??= new HttpCheckReply();
-        var outcome = _http.Read(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_data), _closed,
-            _data.Count >= script.BufferSize);
-        if (outcome == HttpReadOutcome.More)
-        {
-            return new(CheckAct.Read);
-        }
-
-        if (outcome == HttpReadOutcome.Bad)
-        {
-            return Fail(CheckStatus.L7Response, 0, WithComment("", e));
-        }
-
-        _code = _http.Status;
-        if (_code == 404 && script.DisableOn404 && !stopped)
-        {
-            return Done(new CheckReport(CheckStatus.L7OkConditional, _code, ""));
-        }
-
-        if (e.Match is CheckMatch.String or CheckMatch.Regex)
-        {
-            return LookBody(e, _http);
-        }
-
-        bool match = e.Match switch
-        {
-            CheckMatch.Status => e.Codes.Any(c => _code >= c.From && _code <= c.To),
-            CheckMatch.StatusRegex => Matches(e.Regex!, _code.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-            _ => _http.HasHeader(e.Name!, e.Value, full: e.Match == CheckMatch.FullHeader),
-        };
-        return match != e.Inverse ? Pass(e)
-            : Fail(e.ErrorStatus ?? CheckStatus.L7Status, _code, WithComment(e.OnError ?? _http.Reason, e));
-    }
-
-    private CheckEffect LookBody(CheckExpect e, HttpCheckReply reply)
-    {
-        bool more = !reply.Complete;
-        var body = reply.Body;
-        if (body.Length == 0)
-        {
-            return more ? new(CheckAct.Read) : Fail(e.ErrorStatus ?? CheckStatus.L7Response, _code,
-                WithComment(e.OnError ?? "HTTP content check could not find a response body", e));
-        }
-
-        int least = e.Match == CheckMatch.String && e.MinRecv > e.Pattern.Length ? e.Pattern.Length : e.MinRecv;
-        if (more && body.Length < least)
-        {
-            return new(CheckAct.Read);
-        }
-
-        bool match = e.Match == CheckMatch.String ? body.IndexOf(e.Pattern) >= 0
-            : Matches(e.Regex!, Encoding.Latin1.GetString(body));
-        if (!match && more && e.MinRecv == -1)
-        {
-            return new(CheckAct.Read);
-        }
-
-        string how = e.Inverse ? "HTTP check matched unwanted content" : "HTTP content check did not match";
-        return match != e.Inverse ? Pass(e)
-            : Fail(e.ErrorStatus ?? CheckStatus.L7Response, _code, WithComment(e.OnError ?? how, e));
-    }
-
-    private static bool Matches(Regex regex, string text)
-    {
-        try
-        {
-            return regex.IsMatch(text);
-        }
-        catch (RegexMatchTimeoutException)
-        {
-            return false;
-        }
-    }
-
     private int Number => _at + 1;
 
     /// <summary>" at step …" of a script that the operator wrote.</summary>
@@ -330,6 +271,8 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
             CheckConnect { Port: { } port } => FormattableString.Invariant($"connect port {port}"),
             CheckConnect => "connect",
             CheckSend => "send",
+            CheckExpect { Match: CheckMatch.String, PatternText: not null } => "expect log-format string",
+            CheckExpect { Match: CheckMatch.Binary, PatternText: not null } => "expect log-format binary",
             CheckExpect { Match: CheckMatch.String } e => $"expect string '{e.Text}'",
             CheckExpect { Match: CheckMatch.Binary } => "expect binary ''",
             CheckExpect { Match: CheckMatch.BinaryRegex } => "expect binary regex",
@@ -370,10 +313,6 @@ public sealed class CheckRun(CheckScript script, bool stopped, Func<string> stat
         return n;
     }
 
-    /// <summary>As long as the original keeps it, and printable.</summary>
-    private static string Cut(string info)
-    {
-        string s = info.Length > MaxInfo ? info[..MaxInfo] : info;
-        return s.Any(char.IsControl) ? new string([.. s.Select(c => char.IsControl(c) ? ' ' : c)]) : s;
-    }
+    /// <summary>As long as the original keeps it.</summary>
+    private static string Cut(string info) => info.Length > MaxInfo ? info[..MaxInfo] : info;
 }

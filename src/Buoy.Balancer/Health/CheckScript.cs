@@ -32,6 +32,19 @@ public sealed record CheckScript(CheckFlavor Flavor, IReadOnlyList<CheckStep> St
     /// <summary>No rule says where to connect: the server line does.</summary>
     public bool ImplicitConnect => !Steps.Any(s => s is CheckConnect);
 
+    /// <summary>Something in it is evaluated while it runs.</summary>
+    public bool Evaluates { get; } = Steps.Any(s => s switch
+    {
+        CheckSetVariable or CheckUnsetVariable => true,
+        CheckConnect c => c.PortExpression is not null,
+        CheckSend send => send.Text is not null,
+        CheckHttpSend http => http.Uri?.Format is not null || http.Body?.Format is not null
+            || http.Headers.Any(h => h.Value.Format is not null),
+        CheckExpect e => e.PatternText is not null || e.CodeExpression is not null || e.OnSuccess?.Format is not null
+            || e.OnError?.Format is not null || e.Name?.Text.Format is not null || e.Value?.Text.Format is not null,
+        _ => false,
+    });
+
     /// <summary>The script of a backend.</summary>
     public static CheckScript Of(ProxyConfig proxy, int bufferSize)
     {
@@ -68,7 +81,7 @@ public sealed record CheckScript(CheckFlavor Flavor, IReadOnlyList<CheckStep> St
             int connect = steps.FindIndex(s => s is CheckConnect);
             steps.Insert(connect + 1, new CheckHttpSend
             {
-                Method = option.Method, Uri = option.Uri, Version = option.Version, Headers = option.Headers,
+                Method = option.Method, Uri = new CheckText(option.Uri), Version = option.Version, Headers = option.Headers,
                 Body = option.Body,
             });
         }
@@ -148,8 +161,8 @@ public sealed record CheckScript(CheckFlavor Flavor, IReadOnlyList<CheckStep> St
             Pattern("^E") with { Inverse = true, MinRecv = 5, ErrorStatus = CheckStatus.L7Response, ErrorTextAt = 6 },
             Pattern("^R\0\0\0") with
             {
-                MinRecv = 9, ErrorStatus = CheckStatus.L7Status, OnSuccess = "PostgreSQL server is ok",
-                OnError = "PostgreSQL unknown error",
+                MinRecv = 9, ErrorStatus = CheckStatus.L7Status, OnSuccess = new CheckText("PostgreSQL server is ok"),
+                OnError = new CheckText("PostgreSQL unknown error"),
             },
         ];
     }
@@ -161,7 +174,7 @@ public sealed record CheckScript(CheckFlavor Flavor, IReadOnlyList<CheckStep> St
         new CheckExpect(CheckMatch.String)
         {
             Pattern = "+PONG\r\n"u8.ToArray(), Text = "+PONG\r\n", ErrorStatus = CheckStatus.L7Status,
-            OnSuccess = "Redis server is ok", ErrorTextAt = 0,
+            OnSuccess = new CheckText("Redis server is ok"), ErrorTextAt = 0,
         },
     ];
 

@@ -27,6 +27,12 @@ internal sealed class HttpCheckReply
     private long _length = -1;
     private bool _chunked;
 
+    /// <summary>Names in lower case.</summary>
+    public IReadOnlyList<(string Name, string Value)> Fields => _headers;
+
+    /// <summary>Minor version.</summary>
+    public int Minor { get; private set; }
+
     public int Status { get; private set; }
 
     public string Reason { get; private set; } = "";
@@ -55,17 +61,18 @@ internal sealed class HttpCheckReply
     }
 
     /// <summary>Is there such a header, and one of its values (or, full, the whole value) like this?</summary>
-    public bool HasHeader(HeaderPattern name, HeaderPattern? value, bool full)
+    public bool HasHeader(HeaderPattern name, HeaderPattern? value, bool full, CheckSamples? samples)
     {
+        string wantedName = name.Text.Evaluate(samples), wanted = value?.Text.Evaluate(samples) ?? "";
         foreach (var h in _headers)
         {
-            if (!name.Matches(h.Name, ignoreCase: true))
+            if (!name.Matches(h.Name, wantedName, ignoreCase: true))
             {
                 continue;
             }
 
-            if (value is null || (full ? value.Matches(h.Value, false)
-                : h.Value.Split(',').Any(v => value.Matches(v.Trim(' ', '\t'), false))))
+            if (value is null || (full ? value.Matches(h.Value, wanted, false)
+                : h.Value.Split(',').Any(v => value.Matches(v.Trim(' ', '\t'), wanted, false))))
             {
                 return true;
             }
@@ -133,6 +140,7 @@ internal sealed class HttpCheckReply
         }
 
         Status = code;
+        Minor = line[7] - '0';
         Reason = line.Length > 13 ? line[13..] : "";
         return true;
     }

@@ -7,12 +7,17 @@ namespace Buoy.Balancer.Health;
 /// <summary>The request of a health check.</summary>
 internal static class HttpCheckRequest
 {
-    /// <summary>The bytes of a send rule, with the header of <c>send-state</c> when there is a state to tell.</summary>
-    public static byte[] Build(CheckHttpSend send, string? state)
+    /// <summary>
+    /// The bytes of a send rule, with the header of <c>send-state</c> when there is a state to tell. A header or body that
+    /// evaluates to nothing is left out.
+    /// </summary>
+    public static byte[] Build(CheckHttpSend send, string? state, CheckSamples? samples)
     {
         string version = send.Version ?? "HTTP/1.0";
-        string uri = send.Uri ?? "/";
-        string? host = send.Headers.FirstOrDefault(h => h.Name.Equals("host", StringComparison.OrdinalIgnoreCase)).Value;
+        string uri = send.Uri?.Evaluate(samples) is { Length: > 0 } given ? given : "/";
+        var headers = send.Headers.Select(h => (h.Name, Value: h.Value.Evaluate(samples)))
+            .Where(h => h.Value.Length > 0).ToList();
+        string? host = headers.FirstOrDefault(h => h.Name.Equals("host", StringComparison.OrdinalIgnoreCase)).Value;
         if (host is not null && uri.IndexOf("://", StringComparison.Ordinal) is > 0 and var scheme)
         {
             int path = uri.IndexOf('/', scheme + 3);
@@ -22,7 +27,7 @@ internal static class HttpCheckRequest
         var s = new StringBuilder().Append(send.Method ?? "OPTIONS").Append(' ').Append(uri).Append(' ').Append(version)
             .Append("\r\n");
         bool connection = false;
-        foreach (var (name, value) in send.Headers)
+        foreach (var (name, value) in headers)
         {
             connection |= name.Equals("connection", StringComparison.OrdinalIgnoreCase);
             s.Append(name.ToLowerInvariant()).Append(": ").Append(value).Append("\r\n");
@@ -33,7 +38,8 @@ internal static class HttpCheckRequest
             s.Append("x-haproxy-server-state: ").Append(state).Append("\r\n");
         }
 
-        if (send.Body is { } body)
+        string? body = send.Body?.Evaluate(samples);
+        if (body is { Length: > 0 })
         {
             s.Append(CultureInfo.InvariantCulture, $"content-length: {body.Length}\r\n");
         }
@@ -43,6 +49,6 @@ internal static class HttpCheckRequest
             s.Append("connection: close\r\n");
         }
 
-        return Encoding.Latin1.GetBytes(s.Append("\r\n").Append(send.Body).ToString());
+        return Encoding.Latin1.GetBytes(s.Append("\r\n").Append(body).ToString());
     }
 }

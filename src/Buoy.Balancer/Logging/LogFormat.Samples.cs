@@ -119,6 +119,11 @@ internal sealed unsafe partial class LogFormat : IFormatString
     /// <summary>What a scope knows of the session: the variables of a format that stands in a rule.</summary>
     private static SessionLog Session(SampleScope scope)
     {
+        if (scope.CheckVariables is not null)
+        {
+            return Check(scope);
+        }
+
         scope.NeedDestination();
         var source = scope.Source;
         var destination = scope.Destination;
@@ -135,6 +140,19 @@ internal sealed unsafe partial class LogFormat : IFormatString
             Termination = scope.Http ? "----" : "--", RequestMs = -1, QueueMs = -1, ConnectMs = -1, ResponseMs = -1,
             Status = -1, Request = line, RequestNumber = scope.RequestNumber, UniqueId = scope.UniqueId,
             BindId = scope.Config is { } c && scope.Bind >= 0 ? c.Binds[scope.Bind].Id : 1,
+        };
+    }
+
+    /// <summary>As <see cref="Session"/>, of a check: it has no client, and its frontend no section.</summary>
+    private static SessionLog Check(SampleScope scope)
+    {
+        var source = scope.ServerSource;
+        var destination = scope.ServerDestination;
+        return new SessionLog
+        {
+            Frontend = SessionLog.Checks, Bind = -1, Backend = scope.Backend, Server = scope.Server, Client = null, Local = null,
+            Accepted = scope.Clock(), Termination = "PR--", RequestMs = -1, QueueMs = -1, ConnectMs = -1, ResponseMs = -1,
+            ServerSource = Sockets.Read(&source), ServerAddress = Sockets.Read(&destination), Early = true,
         };
     }
 

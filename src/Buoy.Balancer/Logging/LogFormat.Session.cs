@@ -108,7 +108,7 @@ internal sealed unsafe partial class LogFormat
                 Text(ref into, flags, context.Config.Proxies[log.Backend >= 0 ? log.Backend : log.Frontend].Name);
                 break;
             case LogVariable.Frontend or LogVariable.FrontendTransport:
-                Text(ref into, flags, context.Config.Proxies[log.Frontend].Name);
+                Text(ref into, flags, log.Frontend == SessionLog.Checks ? "CHECKS-FE" : context.Config.Proxies[log.Frontend].Name);
                 break;
             case LogVariable.Server:
                 Text(ref into, flags, log.Server >= 0 ? context.Config.Servers[log.Server].Name
@@ -144,7 +144,7 @@ internal sealed unsafe partial class LogFormat
                 Text(ref into, flags, null);
                 break;
             case LogVariable.ClientIp or LogVariable.FrontendIp or LogVariable.ServerIp or LogVariable.BackendSourceIp:
-                Ip(ref into, p, EndPoint(p.Variable, log));
+                Ip(ref into, p, EndPoint(p.Variable, log), log);
                 break;
             case LogVariable.ClientPort or LogVariable.FrontendPort or LogVariable.ServerPort or LogVariable.BackendSourcePort:
                 Port(ref into, p, EndPoint(p.Variable, log), log);
@@ -270,7 +270,7 @@ internal sealed unsafe partial class LogFormat
         _ => log.ServerSource,
     };
 
-    private static void Ip(ref LogText into, in Part p, IPEndPoint? end)
+    private static void Ip(ref LogText into, in Part p, IPEndPoint? end, in SessionLog log)
     {
         bool quote = (p.Flags & LogFlags.Quote) != 0;
         if (end is not null)
@@ -278,6 +278,12 @@ internal sealed unsafe partial class LogFormat
             into.Add(quote ? "\""u8 : default);
             into.Add(end.Address, p.Flags);
             into.Add(quote ? "\""u8 : default);
+            return;
+        }
+
+        if (log.Frontend == SessionLog.Checks)
+        {
+            Text(ref into, p.Flags, "");
             return;
         }
 
@@ -290,6 +296,10 @@ internal sealed unsafe partial class LogFormat
         if (end is not null)
         {
             Number(ref into, (p.Flags & LogFlags.Hex) != 0, end.Port);
+        }
+        else if (log.Frontend == SessionLog.Checks)
+        {
+            Text(ref into, p.Flags, "");
         }
         else if (p.Variable is LogVariable.ClientPort or LogVariable.FrontendPort)
         {

@@ -12,6 +12,9 @@ public sealed record BalancerState(BalancerConfig Config, Counters Counters, Ser
     /// <summary>Pipes for splice.</summary>
     public PipeGauge Pipes { get; } = new(Shards);
 
+    /// <summary>Variables of the process, shared by shards and checks.</summary>
+    internal Rules.Samples.ProcessVariables Variables { get; } = new();
+
     /// <summary>Counts the errors of the traffic; null where no server observes.</summary>
     public TrafficObserver? Observer { get; } = TrafficObserver.For(Config);
 }
@@ -101,7 +104,11 @@ public interface ILocalService
 /// <summary>A finished connection or request, for the log line. Times in ms, -1 = never reached.</summary>
 public readonly record struct SessionLog
 {
+    /// <summary>Index of the frontend's section, or <see cref="Checks"/>.</summary>
     public required int Frontend { get; init; }
+
+    /// <summary>Value of <see cref="Frontend"/> in a format that a check evaluates: it has neither section nor client.</summary>
+    public const int Checks = -1;
     public required int Bind { get; init; }
 
     /// <summary>-1: no backend reached ("&lt;NOSRV&gt;" with the frontend's name).</summary>

@@ -116,6 +116,74 @@ public sealed class CheckDifferentialTests
         new("option tcp-check;tcp-check connect default;tcp-check send hello", null, [""], Options: "check-send-proxy"),
     ];
 
+    private const string Sample = "HTTP/1.1 200 OK\r\nX-A: foo,bar\r\nX-B: foo\r\nContent-Length: 5\r\n\r\nhello";
+
+    /// <summary>Rules with variables, log-formats and expressions.</summary>
+    private static Case[] EvaluatedCases() =>
+    [
+        Web("http-check send uri-lf /%f/%b/%s/%ST/%U/%B/%ci/%cp/%fi/%fp/%bi/%sc/%rc/%ts/%o%{+Q}b", Sample),
+        Web("http-check send hdr x \"%[be_name]|%[be_id,mul(0)]|%[srv_name]|%[srv_id]|%[src]|%[bc_src]\" body-lf x%[str(a)]x", Sample),
+        Web("http-check send uri /a;http-check expect status-code \"status,add(5)\" on-success "
+            + "\"good %[status] %[res.hdr(x-a)] %[res.body] %[res.ver] %s\" status 200", Sample),
+        Web("http-check expect status-code \"status,add(5)\" on-error "
+            + "\"bad %[status] %[res.hdr(x-b)] %[res.body] %[res.payload(0,10)]|%[res.fhdr(x-a)]\" status 201", Sample),
+        Web("http-check expect error-status L7STS status-code int(777) on-error x%[var(check.no)]x string foo", Sample),
+        Web("http-check expect error-status L7STS status-code int(777) on-error %[var(check.no)] string foo", Sample),
+        Web("http-check expect status-code str(x) status 200", Sample), Web("http-check expect status-code src status 201", Sample),
+        Web("http-check expect comment cc on-error e%[int(3)] status 201", Sample),
+        Web("http-check set-var(check.a) str(he);http-check send uri-lf /%[var(check.a)];"
+            + "http-check expect string-lf %[var(check.a)]llo", Sample),
+        Web("http-check set-var(check.a) str(he);http-check expect string-lf %[var(check.a)]LLo", Sample),
+        Web("http-check set-var(check.a) str(he);http-check expect ! string-lf %[var(check.a)]llo", Sample),
+        Web("http-check set-var(check.a) str(he);http-check unset-var(check.a);http-check send uri-lf /x%[var(check.a)];"
+            + "http-check expect string-lf %[var(check.a)]", Sample),
+        Web("http-check comment cc;http-check expect string-lf %[var(check.a)]", Sample),
+        Web("http-check set-var-fmt(sess.a) \"x y\";http-check send hdr a %[var(sess.a)];"
+            + "http-check expect hdr name-lf x-%[str(a)] value-lf %[str(bar)]", Sample),
+        Web("http-check expect hdr name-lf x-%[str(a)] value-lf %[str(barx)]", Sample),
+        Web("http-check expect hdr name-lf -m beg x- value-lf -m sub %[str(o)]", Sample),
+        Web("http-check expect fhdr name-lf x-%[str(a)] value-lf foo,%[str(bar)]", Sample),
+        Web("http-check set-var(txn.a) str(he);http-check set-var(req.b) str(b);http-check set-var(res.c) str(c);"
+            + "http-check send uri-lf /%[var(txn.a)]%[var(req.b)]%[var(res.c)]", Sample),
+        Web("http-check set-var(check.a) int(1);http-check set-var(check.a,ifset,iflt) int(2);"
+            + "http-check set-var(check.b,ifset) int(3);http-check send uri-lf /%[var(check.a)]/%[var(check.b)]", Sample),
+        Web("http-check send uri /1;http-check expect status 200;http-check set-var(check.s) res.hdr(x-b);"
+            + "http-check expect string-lf %[var(check.s)]", Sample),
+        Web("http-check connect;http-check send uri /1;http-check expect status 200;http-check set-var(check.s) res.hdr(x-b);"
+            + "http-check connect;http-check send uri-lf /%[var(check.s)];http-check expect status 201", Sample),
+        Web("http-check connect port int(1) comment cc"), Web("http-check connect port str(x)", Sample),
+        Web("http-check connect port int(0)", Sample), Web("http-check connect port int(65537)"),
+        Web("http-check set-var(check.p) int(3);http-check connect port var(check.p),sub(2)"),
+        Web("http-check set-var(check.a) str(he)", Sample), Web("http-check send uri-lf %[var(check.no)]", Sample),
+        Web("http-check send body-lf \"%[var(check.no)]\"", Sample), Web("http-check send hdr a %[var(check.no)]", Sample),
+        Web("http-check send hdr a \"%{+Q}[str(b)]  c\"", Sample),
+        Tcp("tcp-check send-lf \"hello %[srv_name] %b\";tcp-check expect string-lf OKx", null, ScriptEnd.Close) with
+        {
+            Replies = ["hi"],
+        },
+        Tcp("tcp-check send-binary-lf 41%[str(4242)];tcp-check expect binary-lf 4f4bff") with { Replies = ["hi"] },
+        Tcp("tcp-check send-binary-lf 41%[str(4242)];tcp-check expect binary-lf 68%[str(69)]") with { Replies = ["hi"] },
+        Tcp("tcp-check send-binary-lf 41%[str(z)]"), Tcp("tcp-check comment cc;tcp-check send-binary-lf 41%[str(4)]"),
+        Tcp("tcp-check send-lf %[var(check.x)];tcp-check expect binary-lf 4f", "B", ScriptEnd.Open),
+        Tcp("tcp-check send-lf %[var(check.x)] comment cc;tcp-check expect comment dd binary-lf 4f", null, ScriptEnd.Open),
+        Tcp("tcp-check expect string-lf x%[int(1)]", null, ScriptEnd.Open), Tcp("tcp-check expect string-lf x%[int(1)]"),
+        Tcp("tcp-check expect binary-lf 4f4bf", "B"), Tcp("tcp-check expect binary-lf 4f4bfz", "B"),
+        Tcp("tcp-check expect comment cc string-lf %[var(check.x)]", "B"), Tcp("tcp-check expect binary-lf %[var(check.x)]", "B"),
+        Tcp("tcp-check expect ! string-lf %[str(B)]", "ABC"), Tcp("tcp-check expect string-lf %[str(B)]", "ABC"),
+        Tcp("tcp-check expect min-recv 9 string-lf %[str(B)]", "ABC"),
+        Tcp("tcp-check expect status-code res.payload(0,3) on-success \"pay %[res.payload(0,0)]\" string OK", "123OK"),
+        Tcp("tcp-check expect status-code res.payload(0,3) on-error \"pay %[res.payload(0,0)]\" string OXK", "123\r\n\"\xe9\x01<"),
+        Tcp("tcp-check expect status-code res.payload(9,3) error-status L7STS on-error %[res.len] string OXK", "123OK"),
+        Tcp("tcp-check expect status-code res.payload(0,3) error-status L7STS on-error x string OXK", "123OK"),
+        Tcp("tcp-check set-var(check.a) str(he)"), Tcp("tcp-check set-var(check.a) str(he);tcp-check connect"),
+        Tcp("tcp-check set-var(check.a) str(he);tcp-check connect port 1"),
+        Tcp("tcp-check connect port int(1);tcp-check set-var(check.a) str(he)"),
+        Tcp("tcp-check unset-var(check.a);tcp-check expect string nope", "B"),
+        Tcp("tcp-check expect string B;tcp-check set-var(check.r) res.payload(0,2);tcp-check send-lf [%[var(check.r)]]", "BCD"),
+        Tcp("tcp-check expect string B;tcp-check set-var(check.r) res.payload(0,2)", "BCD"),
+        Tcp("tcp-check set-var(proc.check_test) int(7);tcp-check send-lf %[var(proc.check_test)];tcp-check expect string A", "B"),
+    ];
+
     private static Case[] BuiltInCases()
     {
         string greeting = "\x4a\0\0\0\x0a" + "5.5.5-10.3\0" + new string('x', 62);
@@ -166,6 +234,9 @@ public sealed class CheckDifferentialTests
 
     [Fact]
     public void TcpChecks_OnBoth_SendAndSayTheSame() => Compare(TcpCases());
+
+    [Fact]
+    public void ChecksWithExpressions_OnBoth_SendAndSayTheSame() => Compare(EvaluatedCases());
 
     [Fact]
     public void BuiltInChecks_OnBoth_SendAndSayTheSame() => Compare(BuiltInCases());

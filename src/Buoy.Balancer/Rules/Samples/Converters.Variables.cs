@@ -22,7 +22,7 @@ internal static class VariableConverters
         for (int i = 1; i < arguments.Count; i++)
         {
             string c = arguments[i]!.Text;
-            if (c is not ("ifexists" or "ifnotexists" or "ifempty" or "ifnotempty" or "ifset" or "ifnotset" or "ifgt" or "iflt"))
+            if (!IsCondition(c))
             {
                 return $"unknown condition \"{c}\"";
             }
@@ -34,18 +34,28 @@ internal static class VariableConverters
         return null;
     }
 
+    /// <summary>Is it the name of a condition?</summary>
+    public static bool IsCondition(string name) =>
+        name is "ifexists" or "ifnotexists" or "ifempty" or "ifnotempty" or "ifset" or "ifnotset" or "ifgt" or "iflt";
+
     private static bool Set(SampleScope scope, SampleArguments arguments, ref Sample sample)
     {
         var target = (Target)arguments.Data!;
-        foreach (string c in target.Conditions)
+        return Hold(scope, target.Name, target.Conditions, sample) && scope.SetVariable(target.Name, sample);
+    }
+
+    /// <summary>Do all conditions hold for setting the variable to this value?</summary>
+    public static bool Hold(SampleScope scope, VariableName name, IReadOnlyList<string> conditions, in Sample sample)
+    {
+        for (int i = 0; i < conditions.Count; i++)
         {
-            if (!Holds(scope, target.Name, c, sample))
+            if (!Holds(scope, name, conditions[i], sample))
             {
                 return false;
             }
         }
 
-        return scope.SetVariable(target.Name, sample);
+        return true;
     }
 
     private static bool Holds(SampleScope scope, VariableName name, string condition, in Sample sample)

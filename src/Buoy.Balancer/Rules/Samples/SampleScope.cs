@@ -126,6 +126,19 @@ internal sealed unsafe class SampleScope : IDisposable
         return Family(Destination) != 0;
     }
 
+    /// <summary>Asks the server's socket for both its addresses; without a socket there are none.</summary>
+    public void AskServerAddresses()
+    {
+        ServerSource = ServerDestination = default;
+        if (ServerFd >= 0)
+        {
+            Ask(ServerFd, ref ServerSource);
+            SocketAddressBytes peer = default;
+            uint length = (uint)sizeof(SocketAddressBytes);
+            ServerDestination = Linux.DataSyscalls.getpeername(ServerFd, &peer, &length) == 0 ? peer : default;
+        }
+    }
+
     public static int Family(in SocketAddressBytes address)
     {
         fixed (SocketAddressBytes* p = &address)
