@@ -15,8 +15,7 @@ internal sealed class InvariantChecker
     private readonly Dictionary<(RingId Ring, ulong Seq), Message> _messages = [];
     private readonly List<Stay> _stays = [];
     private readonly ILookup<RingId, Message> _byRing;
-    private readonly ILookup<RingId, Stay> _staysByRing;
-    private readonly HashSet<(uint, RingId)> _completed = [];
+    private readonly Dictionary<(RingId Ring, uint Node), Stay> _stayOf = [];
 
     /// <summary>A message as its originator sent it, with what it depends on.</summary>
     private sealed record Message(RegularMessage Sent, ulong SeenUpTo);
@@ -29,8 +28,11 @@ internal sealed class InvariantChecker
         public ConfigurationChange Regular { get; } = regular;
         public ConfigurationChange? Transitional { get; set; }
         public ConfigurationChange? Next { get; set; }
-        public SortedSet<ulong> InRegular { get; } = [];
-        public SortedSet<ulong> InTransitional { get; } = [];
+        public HashSet<ulong> InRegular { get; } = [];
+        public HashSet<ulong> InTransitional { get; } = [];
+
+        /// <summary>The highest number delivered in the regular configuration.</summary>
+        public ulong Highest { get; set; }
         public bool Has(ulong seq) => InRegular.Contains(seq) || InTransitional.Contains(seq);
     }
 
@@ -47,7 +49,10 @@ internal sealed class InvariantChecker
         }
 
         _byRing = _messages.Values.ToLookup(m => m.Sent.RingId);
-        _staysByRing = _stays.ToLookup(s => s.Regular.RingId);
+        foreach (var stay in _stays)
+        {
+            _stayOf.TryAdd((stay.Regular.RingId, stay.Node), stay);
+        }
     }
 
     public static List<string> Check(IEnumerable<SimulatedNode> nodes)
@@ -141,7 +146,6 @@ internal sealed class InvariantChecker
                     {
                         stay.Next = c.Change;
                         previous = stay.Regular.RingId;
-                        _completed.Add((node.Id, stay.Regular.RingId));
                     }
 
                     installed = c.Change.RingId.Seq;
@@ -170,6 +174,7 @@ internal sealed class InvariantChecker
 
                     last = m.Seq;
                     (stay.Transitional is null ? stay.InRegular : stay.InTransitional).Add(m.Seq);
+                    stay.Highest = stay.Transitional is null ? Math.Max(stay.Highest, m.Seq) : stay.Highest;
                     break;
             }
         }
@@ -186,7 +191,8 @@ internal sealed class InvariantChecker
     private void CheckStay(Stay stay)
     {
         var ring = stay.Regular.RingId;
-        ulong highest = stay.InRegular.Count > 0 ? stay.InRegular.Max : 0;
+        ulong highest = stay.Highest;
+        var missing = _byRing[ring].Where(m => !stay.Has(m.Sent.Seq)).ToList();
         foreach (var m in _byRing[ring])
         {
             bool has = stay.Has(m.Sent.Seq);
@@ -205,8 +211,8 @@ internal sealed class InvariantChecker
                 continue;
             }
 
-            foreach (var before in _byRing[ring].Where(b => b.Sent.Seq < m.Sent.Seq
-                && (b.Sent.Seq <= m.SeenUpTo || b.Sent.SenderId == m.Sent.SenderId) && !stay.Has(b.Sent.Seq)))
+            foreach (var before in missing.Where(b => b.Sent.Seq < m.Sent.Seq
+                && (b.Sent.Seq <= m.SeenUpTo || b.Sent.SenderId == m.Sent.SenderId)))
             {
                 Violation("E8", $"node {stay.Node} delivered {ring}/{m.Sent.Seq} without {before.Sent.Seq} before it");
             }
@@ -225,7 +231,7 @@ internal sealed class InvariantChecker
         bool regular = stay.InRegular.Contains(m.Seq);
         foreach (uint q in (regular ? stay.Regular : stay.Transitional!).Members)
         {
-            var other = _staysByRing[m.RingId].FirstOrDefault(s => s.Node == q);
+            var other = _stayOf.GetValueOrDefault((m.RingId, q));
             if (regular && other is null)
             {
                 Violation("E10", $"safe {m.RingId}/{m.Seq} delivered by {stay.Node}, but {q} never installed the ring");
@@ -247,7 +253,7 @@ internal sealed class InvariantChecker
 
         foreach (uint z in next.Members)
         {
-            var there = _staysByRing[next.RingId].FirstOrDefault(s => s.Node == z);
+            var there = _stayOf.GetValueOrDefault((next.RingId, z));
             if (there is not null && (there.Previous == stay.Regular.RingId) != t.Members.Contains(z))
             {
                 Violation("E12",
@@ -269,11 +275,13 @@ internal sealed class InvariantChecker
     /// </summary>
     private void CheckGlobalOrder(IEnumerable<SimulatedNode> nodes)
     {
-        var after = new Dictionary<(RingId Id, ulong Seq, bool Change), HashSet<(RingId Id, ulong Seq, bool Change)>>();
-        var before = new Dictionary<(RingId Id, ulong Seq, bool Change), int>();
+        var numbers = new Dictionary<(RingId Id, ulong Seq, bool Change), int>();
+        var names = new List<(RingId Id, ulong Seq, bool Change)>();
+        var times = new List<int>();
+        var stories = new List<List<int>>();
         foreach (var node in nodes)
         {
-            (RingId Id, ulong Seq, bool Change)? last = null;
+            var story = new List<int>();
             foreach (var entry in node.Log)
             {
                 (RingId Id, ulong Seq, bool Change)? here = entry switch
@@ -288,35 +296,23 @@ internal sealed class InvariantChecker
                     continue;
                 }
 
-                before.TryAdd(current, 0);
-                after.TryAdd(current, []);
-                if (last is { } previous && after[previous].Add(current))
+                if (!numbers.TryGetValue(current, out int number))
                 {
-                    before[current]++;
+                    numbers[current] = number = names.Count;
+                    names.Add(current);
+                    times.Add(0);
                 }
 
-                last = current;
+                times[number]++;
+                story.Add(number);
             }
+
+            stories.Add(story);
         }
 
-        var ready = new Queue<(RingId Id, ulong Seq, bool Change)>(before.Where(b => b.Value == 0).Select(b => b.Key));
-        int ordered = 0;
-        while (ready.TryDequeue(out var first))
+        if (CommonOrder.FirstStuck(stories, times) is { } stuck)
         {
-            ordered++;
-            foreach (var next in after[first])
-            {
-                if (--before[next] == 0)
-                {
-                    ready.Enqueue(next);
-                }
-            }
-        }
-
-        if (ordered < before.Count)
-        {
-            var stuck = before.First(b => b.Value > 0).Key;
-            Violation("E11", $"{before.Count - ordered} events have no common order, {stuck.Id}/{stuck.Seq} one of them");
+            Violation("E11", $"{stuck.Left} events have no common order, {names[stuck.Event].Id}/{names[stuck.Event].Seq} one of them");
         }
     }
 

@@ -7,7 +7,7 @@ namespace Buoy.Simulation;
 internal static class Program
 {
     private const int Chunk = 500;
-    private const string Usage = "usage: sim --seeds N [--from S] | sim --seed S [--trace]   (--brief: as the tests run them)\n"
+    private const string Usage = "usage: sim --seeds N [--from S] [--jobs N] | sim --seed S [--trace]   (--brief: as the tests run them)\n"
         + "       sim --cases [--rewrite]";
 
     public static int Main(string[] args)
@@ -55,6 +55,7 @@ internal static class Program
     {
         int seeds = 500;
         int from = 1;
+        int jobs = 0;
         int? one = null;
         bool trace = false;
         bool brief = false;
@@ -68,14 +69,14 @@ internal static class Program
             }
 
             if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture,
-                out int value) || args[i] is not ("--seeds" or "--from" or "--seed"))
+                out int value) || args[i] is not ("--seeds" or "--from" or "--seed" or "--jobs"))
             {
                 Console.Error.WriteLine($"sim: '{string.Join(' ', args[i..])}' is not understood\n{Usage}");
                 return 2;
             }
 
             i++;
-            _ = args[i - 1] switch { "--seeds" => seeds = value, "--from" => from = value, _ => (one = value).Value };
+            _ = args[i - 1] switch { "--seeds" => seeds = value, "--from" => from = value, "--jobs" => jobs = value, _ => (one = value).Value };
         }
 
         if (trace && one is null)
@@ -84,7 +85,7 @@ internal static class Program
             return 2;
         }
 
-        return one is { } seed ? One(seed, trace, brief) : Many(from, seeds, brief);
+        return one is { } seed ? One(seed, trace, brief) : Many(from, seeds, brief, jobs);
     }
 
     private static int One(int seed, bool trace, bool brief)
@@ -95,19 +96,19 @@ internal static class Program
             SeedRun.Trace(simulation, Console.Out);
         }
 
-        Console.WriteLine($"seed {seed}: {totals}");
+        Console.WriteLine($"seed {seed}: {totals}; trace {TraceHash.Of(simulation):x16}");
         Console.WriteLine(failure ?? "no violation");
         return failure is null ? 0 : 1;
     }
 
-    private static int Many(int from, int seeds, bool brief)
+    private static int Many(int from, int seeds, bool brief, int jobs)
     {
         var watch = Stopwatch.StartNew();
         var totals = SeedTotals.None;
         int failed = 0;
         for (int done = 0; done < seeds; done += Chunk)
         {
-            var (run, failures) = SeedRun.Many(from + done, Math.Min(Chunk, seeds - done), brief);
+            var (run, failures) = SeedRun.Many(from + done, Math.Min(Chunk, seeds - done), brief, jobs);
             totals += run;
             failed += failures.Count;
             failures.ForEach(Console.WriteLine);

@@ -36,13 +36,15 @@ internal static class SeedRun
             ? int.Parse(text, CultureInfo.InvariantCulture) : fallback;
 
     /// <summary>Runs seeds from one on; the failures each with the command that replays it.</summary>
-    public static (SeedTotals Totals, List<string> Failures) Many(int from, int count, bool brief = false)
+    /// <param name="jobs">So many at once; 0 = one on each processor.</param>
+    public static (SeedTotals Totals, List<string> Failures) Many(int from, int count, bool brief = false, int jobs = 0)
     {
         var gate = new Lock();
         var totals = SeedTotals.None;
         var failures = new SortedDictionary<int, string>();
         Parallel.ForEach(
-            Enumerable.Range(from, count), new ParallelOptions { MaxDegreeOfParallelism = 2 }, seed =>
+            Enumerable.Range(from, count),
+            new ParallelOptions { MaxDegreeOfParallelism = jobs > 0 ? jobs : Environment.ProcessorCount }, seed =>
             {
                 var (run, failure) = Run(seed, Mutation.None, out _, brief);
                 lock (gate)

@@ -51,6 +51,10 @@ internal sealed class SimulatedNode
     private DatagramSeal? _seal;
     private ulong _incarnation;
     private bool _quorate;
+    private long? _deadline;
+
+    /// <summary>The links'; with an MTU that is given only their own timers move it.</summary>
+    private long _linksDeadline;
 
     public SimulatedNode(Simulation simulation, uint id)
     {
@@ -62,7 +66,7 @@ internal sealed class SimulatedNode
     public VoteQuorum? Quorum { get; private set; }
     public LinkMonitor? Links { get; private set; }
     public List<LogEntry> Log { get; } = [];
-    public List<(int Link, byte[] Datagram)> Inbox { get; } = [];
+    public List<(int Link, Packet Datagram)> Inbox { get; } = [];
 
     /// <summary>Messages put in directly, as if an authentic datagram had carried them.</summary>
     public List<(uint From, ulong Incarnation, TotemMessage Message)> Injected { get; } = [];
@@ -84,15 +88,16 @@ internal sealed class SimulatedNode
     /// <summary>The newest view and the verdict now; none before the first.</summary>
     public (ClusterView View, bool Quorate)? Standing { get; private set; }
 
-    public long NextDeadline => Core is null ? long.MaxValue : Math.Max(PausedUntil, Global(Math.Min(
-        Math.Min(Core.NextDeadline, Quorum?.Deadline ?? long.MaxValue), Links?.NextDeadline ?? long.MaxValue)));
+    /// <summary>The next moment at which this node must run; cached, because it is asked for at every step of time.</summary>
+    public long NextDeadline => Core is null ? long.MaxValue : Math.Max(PausedUntil, _deadline ??= Global(Math.Min(
+        Math.Min(Core.NextDeadline, Quorum?.Deadline ?? long.MaxValue), _linksDeadline)));
 
     /// <summary>What this node's clock shows.</summary>
     public long Local(long now) => now + (now * Drift / 1_000_000) + Offset;
 
     private long Global(long local)
     {
-        if (local == long.MaxValue)
+        if (local == long.MaxValue || (Drift == 0 && Offset == 0))
         {
             return local;
         }
@@ -136,6 +141,8 @@ internal sealed class SimulatedNode
                 Links.OnLocal(Local(now), link, true, 1500);
             }
         }
+
+        _linksDeadline = Links?.NextDeadline ?? long.MaxValue;
 
         if (s.Quorum is { } settings)
         {
@@ -222,17 +229,18 @@ internal sealed class SimulatedNode
             Judge(now);
         }
 
-        if (Links is not null && Links.NextDeadline <= local)
+        if (Links is not null && _linksDeadline <= local)
         {
             Links.OnTimers(local);
+            _linksDeadline = Links.NextDeadline;
         }
 
         Perform(now);
     }
 
-    private void Open(long now, long local, int link, byte[] datagram)
+    private void Open(long now, long local, int link, Packet datagram)
     {
-        if (_seal!.Open(local, datagram, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
+        if (_seal!.Open(local, datagram.Bytes, _plain, out uint sender, out ulong incarnation, out int length) is { } drop)
         {
             Drops[drop] = Drops.GetValueOrDefault(drop) + 1;
             if (drop == "drop.authentication" && _simulation.Mutation.BelievesForgeries)
@@ -268,9 +276,7 @@ internal sealed class SimulatedNode
             return;
         }
 
-        var totem = MessageCodec.Decode(_plain.AsSpan(0, length))
-            ?? throw new InvalidOperationException("an encoded message was not decoded");
-        Core!.OnMessage(local, sender, incarnation, totem);
+        Core!.OnMessage(local, sender, incarnation, datagram.Open(_plain.AsSpan(0, length)));
         Perform(now);
     }
 
@@ -281,6 +287,7 @@ internal sealed class SimulatedNode
             return;
         }
 
+        _deadline = null;
         Core.TakeEffects(_effects);
         while (_effects.TryDequeue(out var effect))
         {
@@ -380,7 +387,7 @@ internal sealed class SimulatedNode
     private void Send(uint? to, TotemMessage message, bool everywhere)
     {
         message = _simulation.Altered(message);
-        byte[] datagram = Reseal(message);
+        var datagram = Reseal(message);
         if (to is { } one)
         {
             Route(one, message, datagram, everywhere);
@@ -396,7 +403,7 @@ internal sealed class SimulatedNode
         }
     }
 
-    private void Route(uint to, TotemMessage message, byte[] datagram, bool everywhere)
+    private void Route(uint to, TotemMessage message, Packet datagram, bool everywhere)
     {
         Span<int> links = stackalloc int[8];
         int n = 1;
@@ -427,15 +434,16 @@ internal sealed class SimulatedNode
     }
 
     /// <summary>The same message as a datagram of its own.</summary>
-    public byte[] Reseal(TotemMessage message)
+    public Packet Reseal(TotemMessage message)
     {
         byte[] buffer = new byte[MessageCodec.MaxSize(message)];
         return Sealed(buffer.AsSpan(0, MessageCodec.Encode(message, buffer)));
     }
 
-    private byte[] Sealed(ReadOnlySpan<byte> message)
+    private Packet Sealed(ReadOnlySpan<byte> message)
     {
         byte[] buffer = new byte[message.Length + _seal!.Overhead];
-        return buffer[.._seal.Seal(message, buffer)];
+        int length = _seal.Seal(message, buffer);
+        return new Packet(length == buffer.Length ? buffer : buffer[..length]);
     }
 }

@@ -14,9 +14,10 @@ internal sealed partial class Simulation
     /// <summary>Datagrams an attacker has recorded.</summary>
     private const int Recordings = 64;
 
-    private readonly HashSet<(uint From, uint To, int Link)> _linkCut = [];
+    /// <summary>What an attacker puts in arrives within so many ms.</summary>
+    private const int LongestAttack = 200;
+
     private readonly List<byte[]> _recorded = [];
-    private readonly HashSet<byte[]> _forged = new(ReferenceEqualityComparer.Instance);
     private readonly Dictionary<uint, int> _votes = [];
     private readonly List<(long Since, RingId A, RingId B)> _doubles = [];
     private bool _whole;
@@ -49,7 +50,7 @@ internal sealed partial class Simulation
     public int VotesOf(uint id) => _votes.GetValueOrDefault(id, 1);
 
     /// <summary>The configuration as one line, for traces.</summary>
-    public string World => $"{_byId.Count} nodes, {LinkCount} links {LinkMode}, "
+    public string World => $"{_nodes.Length} nodes, {LinkCount} links {LinkMode}, "
         + $"{(Crypto.Enabled ? $"aes{Crypto.KeyBits} {Crypto.Hash}" : "no crypto")}"
         + $"{(Stranger > 0 ? $", node {Stranger} has another key" : "")}; quorum {Quorum?.ToString() ?? "not simulated"}";
 
@@ -66,7 +67,7 @@ internal sealed partial class Simulation
 
         if (Random.Next(3) == 0)
         {
-            foreach (var node in _byId.Values)
+            foreach (var node in _nodes)
             {
                 (node.Drift, node.Offset) = (Random.Next(-5000, 5001), Random.Next(100_000));
             }
@@ -101,7 +102,7 @@ internal sealed partial class Simulation
     {
         int percent = Random.Next(60, 200);
         Tell($"some nodes reload: token {Parameters.Token * percent / 100}");
-        foreach (var node in _byId.Values.Where(_ => Random.Next(3) > 0))
+        foreach (var node in _nodes.Where(_ => Random.Next(3) > 0))
         {
             node.Reconfigure(Now, Parameters with
             {
@@ -113,7 +114,7 @@ internal sealed partial class Simulation
     /// <summary>Everybody has the first timers again.</summary>
     public void ReloadAll()
     {
-        foreach (var node in _byId.Values)
+        foreach (var node in _nodes)
         {
             node.Reconfigure(Now, Parameters);
         }
@@ -124,12 +125,12 @@ internal sealed partial class Simulation
         int link = Random.Next(LinkCount);
         bool oneWay = Random.Next(3) == 0;
         Tell($"link {link} of node {node} breaks{(oneWay ? " towards it" : "")}");
-        foreach (uint other in _byId.Keys.Where(o => o != node))
+        foreach (uint other in _nodes.Select(n => n.Id).Where(o => o != node))
         {
-            _linkCut.Add((other, node, link));
+            _network.CutLink(other, node, link);
             if (!oneWay)
             {
-                _linkCut.Add((node, other, link));
+                _network.CutLink(node, other, link);
             }
         }
     }
@@ -138,11 +139,11 @@ internal sealed partial class Simulation
     public void BreakLink(int link, uint? only = null)
     {
         Tell($"link {link} {(only is null ? "" : $"of node {only} ")}breaks");
-        foreach (uint node in _byId.Keys)
+        foreach (uint node in _nodes.Select(n => n.Id))
         {
-            foreach (uint other in _byId.Keys.Where(o => only is null || node == only || o == only))
+            foreach (uint other in _nodes.Select(n => n.Id).Where(o => only is null || node == only || o == only))
             {
-                _linkCut.Add((node, other, link));
+                _network.CutLink(node, other, link);
             }
         }
     }
@@ -153,7 +154,7 @@ internal sealed partial class Simulation
     // ── The attacker ─────────────────────────────────────────────────────────────────────────────────────────────
 
     /// <summary>Somebody on the network repeats what passed; with crypto on also alters, cuts and makes up.</summary>
-    private void Attack(uint from, uint to, int link, byte[] datagram)
+    private void Attack(uint to, int link, byte[] datagram)
     {
         if (Random.Next(20) != 0)
         {
@@ -191,22 +192,13 @@ internal sealed partial class Simulation
         }
 
         Attacks++;
-        if (!_recorded.Exists(r => r.AsSpan().SequenceEqual(forged)))
-        {
-            _forged.Add(forged);
-        }
-
-        _network.Enqueue((to, from, link, forged), (Now + 1 + Random.Next(200), _order++));
+        bool made = !_recorded.Exists(r => r.AsSpan().SequenceEqual(forged));
+        _network.Add(
+            Now, 1 + Random.Next(LongestAttack), new SimulatedNetwork.Arrival(to, link, new Packet(forged) { Forged = made }));
     }
 
     /// <summary>A datagram passed the envelope.</summary>
-    public void OnAccepted(byte[] datagram)
-    {
-        if (_forged.Contains(datagram))
-        {
-            Forged++;
-        }
-    }
+    public void OnAccepted(Packet datagram) => Forged += datagram.Forged ? 1 : 0;
 
     // ── Quorum ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,7 +208,7 @@ internal sealed partial class Simulation
     /// </summary>
     public void OnStanding()
     {
-        var quorate = _byId.Values.Where(n => n.Core is not null && n.PausedUntil <= Now && n.Standing is { Quorate: true })
+        var quorate = _nodes.Where(n => n.Core is not null && n.PausedUntil <= Now && n.Standing is { Quorate: true })
             .Select(n => n.Standing!.Value.View).DistinctBy(v => v.RingId).ToList();
         var now = new HashSet<(RingId, RingId)>();
         for (int i = 0; i < quorate.Count; i++)

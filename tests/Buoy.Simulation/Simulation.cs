@@ -45,10 +45,8 @@ internal sealed record Mutation
 /// </summary>
 internal sealed partial class Simulation
 {
-    private readonly PriorityQueue<(uint To, uint From, int Link, byte[] Datagram), (long At, long Order)> _network = new();
-    private readonly Dictionary<uint, SimulatedNode> _byId = [];
-    private readonly HashSet<(uint From, uint To)> _cut = [];
-    private long _order;
+    private readonly SimulatedNetwork _network;
+    private readonly SimulatedNode[] _nodes;
     private int _payload;
 
     /// <summary>Repeats are of the network, and the envelope drops them; else the core itself has to.</summary>
@@ -69,10 +67,8 @@ internal sealed partial class Simulation
                 SilenceRule = silenceRule, MessageUnits = whole && seed % 4 == 3 ? 10 : messageUnits,
         };
         Allowed = Random.Next(2) == 0 ? null : NodeSet.Of(Enumerable.Range(1, nodes).Select(i => (uint)i));
-        for (uint id = 1; id <= nodes; id++)
-        {
-            _byId[id] = new SimulatedNode(this, id);
-        }
+        _network = new SimulatedNetwork(nodes);
+        _nodes = [.. Enumerable.Range(1, nodes).Select(id => new SimulatedNode(this, (uint)id))];
 
         if (whole)
         {
@@ -85,7 +81,7 @@ internal sealed partial class Simulation
     public TotemParameters Parameters { get; }
     public NodeSet? Allowed { get; }
     public long Now { get; private set; } = 1000;
-    public IReadOnlyCollection<SimulatedNode> Nodes => _byId.Values;
+    public IReadOnlyList<SimulatedNode> Nodes => _nodes;
     public long Datagrams { get; private set; }
 
     /// <summary>Wake-ups of nodes: datagrams fed and deadlines met.</summary>
@@ -95,7 +91,7 @@ internal sealed partial class Simulation
     /// <summary>What was done to the cluster, for the trace of one seed.</summary>
     public List<(long At, string Text)> Story { get; } = [];
 
-    public SimulatedNode Node(uint id) => _byId[id];
+    public SimulatedNode Node(uint id) => _nodes[id - 1];
 
     // ── Network ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -119,9 +115,9 @@ internal sealed partial class Simulation
     public static void Send(SimulatedNode from, uint to, TotemMessage message) => from.SendOutOfTurn(to, message);
 
     /// <summary>Over one link to one node. The message is what the datagram carries; null for a link's own.</summary>
-    public void Transmit(SimulatedNode from, uint to, int link, TotemMessage? message, byte[] datagram)
+    public void Transmit(SimulatedNode from, uint to, int link, TotemMessage? message, Packet datagram)
     {
-        if (_cut.Contains((from.Id, to)) || _linkCut.Contains((from.Id, to, link)) || Random.NextDouble() < _loss
+        if (_network.IsCut(from.Id, to, link) || Random.NextDouble() < _loss
             || (message is not null && Loses?.Invoke(from.Id, to, message) == true))
         {
             return;
@@ -136,23 +132,22 @@ internal sealed partial class Simulation
                 datagram = from.Reseal(message);
             }
 
-            _network.Enqueue((to, from.Id, link, datagram), (Now + delay, _order++));
+            _network.Add(Now, delay, new SimulatedNetwork.Arrival(to, link, datagram));
             Datagrams++;
         }
 
         if (_whole)
         {
-            Attack(from.Id, to, link, datagram);
+            Attack(to, link, datagram.Bytes);
         }
     }
 
-    public void Cut(uint from, uint to) => _cut.Add((from, to));
+    public void Cut(uint from, uint to) => _network.Cut(from, to);
 
     public void Heal()
     {
         Tell("heal");
-        _cut.Clear();
-        _linkCut.Clear();
+        _network.Heal();
     }
 
     public void Quality(double loss, double repeat, int delay)
@@ -170,8 +165,8 @@ internal sealed partial class Simulation
     {
         while (true)
         {
-            long next = _network.TryPeek(out _, out var key) ? key.At : long.MaxValue;
-            foreach (var node in _byId.Values)
+            long next = _network.NextAfter(Now);
+            foreach (var node in _nodes)
             {
                 next = Math.Min(next, node.NextDeadline);
             }
@@ -183,19 +178,19 @@ internal sealed partial class Simulation
             }
 
             Now = Math.Max(Now, next);
-            while (_network.TryPeek(out var d, out key) && key.At <= Now)
+            foreach (var arrival in _network.At(Now))
             {
-                _network.Dequeue();
-                var to = _byId[d.To];
+                var to = _nodes[arrival.To - 1];
                 if (to.Core is not null)
                 {
-                    to.Inbox.Add((d.Link, d.Datagram));
+                    to.Inbox.Add((arrival.Link, arrival.Packet));
                     Events++;
                     to.Turn(Now);
                 }
             }
 
-            foreach (var node in _byId.Values)
+            _network.Arrived(Now);
+            foreach (var node in _nodes)
             {
                 if (node.NextDeadline <= Now)
                 {
@@ -226,7 +221,7 @@ internal sealed partial class Simulation
 
     public void StartAll()
     {
-        foreach (var node in _byId.Values)
+        foreach (var node in _nodes)
         {
             if (node.Core is null)
             {
@@ -240,7 +235,7 @@ internal sealed partial class Simulation
     /// <summary>All live nodes are on one installed ring and it is theirs.</summary>
     public bool IsOneRing()
     {
-        var live = _byId.Values.Where(n => n.Core is not null && n.Id != Stranger).ToList();
+        var live = _nodes.Where(n => n.Core is not null && n.Id != Stranger).ToList();
         return live.TrueForAll(n => n.Core!.State is TotemState.Operational && n.Ring == live[0].Ring
             && n.Core.Members.Count == live.Count);
     }
@@ -250,15 +245,15 @@ internal sealed partial class Simulation
     /// <summary>One random fault, repair or burst.</summary>
     public void Disturb()
     {
-        var nodes = _byId.Values.ToList();
-        var node = nodes[Random.Next(nodes.Count)];
+        var nodes = _nodes;
+        var node = nodes[Random.Next(nodes.Length)];
         switch (Random.Next(_whole ? 19 : 16))
         {
             case 0:
                 Partition();
                 break;
             case 1:
-                uint deaf = nodes[Random.Next(nodes.Count)].Id;
+                uint deaf = nodes[Random.Next(nodes.Length)].Id;
                 Tell($"cut one way, {node.Id} to {deaf}");
                 Cut(node.Id, deaf);
                 break;
@@ -313,7 +308,7 @@ internal sealed partial class Simulation
 
     private void Partition()
     {
-        var side = _byId.Keys.ToDictionary(id => id, _ => Random.Next(2));
+        var side = _nodes.ToDictionary(n => n.Id, _ => Random.Next(2));
         Partitions++;
         Tell($"partition {{{string.Join(' ', side.Keys.Where(id => side[id] == 0))}}} "
             + $"{{{string.Join(' ', side.Keys.Where(id => side[id] == 1))}}}");

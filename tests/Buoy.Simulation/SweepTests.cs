@@ -16,6 +16,20 @@ public sealed class SweepTests(ITestOutputHelper output)
         Assert.True(failures.Count == 0, $"{failures.Count} seeds failed\n" + string.Join('\n', failures.Take(10)));
     }
 
+    /// <summary>A failing seed is worth something only because it fails again.</summary>
+    [Fact]
+    public void Run_OfOneSeedTwice_GivesOneTrace()
+    {
+        ulong[] hashes = new ulong[8];
+        Parallel.For(0, hashes.Length, i =>
+        {
+            SeedRun.Run(21 + (i / 2), Mutation.None, out var simulation, brief: true);
+            hashes[i] = TraceHash.Of(simulation);
+        });
+        Assert.Equal(hashes.Where((_, i) => i % 2 == 0), hashes.Where((_, i) => i % 2 == 1));
+        Assert.Equal(hashes.Length / 2, hashes.Distinct().Count());
+    }
+
     [Theory]
     [InlineData(4)]
     [InlineData(30)]
