@@ -14,7 +14,12 @@ public sealed unsafe partial class UdpSocket : IDisposable
     private const int Inet = 2;
     private const int Inet6 = 10;
     private const int MaxAddress = 28;
+
+    // udp(7): the level, and the options for many datagrams in one call.
+    private const int SolUdp = 17, UdpSegment = 103, UdpGro = 104;
+
     private readonly bool _v6;
+    private bool _sendsSegments;
 
     private UdpSocket(int fd, bool v6)
     {
@@ -111,6 +116,88 @@ public sealed unsafe partial class UdpSocket : IDisposable
         _ = _v6 ? setsockopt(Fd, 41, 23, &value, 4) : setsockopt(Fd, 0, 10, &value, 4);
     }
 
+    /// <summary>Datagrams of one call of <see cref="SendSegments"/>, and their bytes, at most.</summary>
+    public const int MaxSegments = 64, MaxSegmentBytes = 65000;
+
+    /// <summary>
+    /// From now on many datagrams may pass in one call, each way, where the kernel can do that (UDP_SEGMENT, Linux 4.18;
+    /// UDP_GRO, 5.0). Use <see cref="Receive(Span{byte}, out UdpEndpoint, out int)"/> then.
+    /// </summary>
+    public void UseSegments()
+    {
+        // An older kernel would pass over the request at each send, and send all as one datagram: so it is asked before.
+        int none = 0, yes = 1;
+        _sendsSegments = setsockopt(Fd, SolUdp, UdpSegment, &none, 4) == 0;
+        _ = setsockopt(Fd, SolUdp, UdpGro, &yes, 4);
+    }
+
+    /// <summary>
+    /// Sends datagrams that lie one after another, all of one size but the last, which may be shorter; 0 or the errno(3)
+    /// of the failure. Where they cannot leave in one call (no such kernel, or the size does not pass the interface whole)
+    /// each goes by its own.
+    /// </summary>
+    /// <param name="datagrams">At most <see cref="MaxSegments"/> and <see cref="MaxSegmentBytes"/>.</param>
+    /// <param name="size">Bytes of each.</param>
+    public int SendSegments(ReadOnlySpan<byte> datagrams, int size, UdpEndpoint to)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(size);
+        if (_sendsSegments && datagrams.Length > size && TrySendSegments(datagrams, size, to))
+        {
+            return 0;
+        }
+
+        int failure = 0;
+        for (; !datagrams.IsEmpty; datagrams = datagrams[Math.Min(size, datagrams.Length)..])
+        {
+            int errno = Send(datagrams[..Math.Min(size, datagrams.Length)], to);
+            failure = errno == 0 ? failure : errno;
+        }
+
+        return failure;
+    }
+
+    /// <summary>
+    /// The next datagrams' length together, or -1 when none waits: one, or several of one sender and one size that the
+    /// kernel put together. Errors of earlier sends are passed over.
+    /// </summary>
+    /// <param name="into">65535 bytes, or what does not fit is lost.</param>
+    /// <param name="size">Bytes of each datagram; the last may be shorter.</param>
+    public int Receive(Span<byte> into, out UdpEndpoint from, out int size)
+    {
+        byte* address = stackalloc byte[MaxAddress];
+        ControlMessage control = default;
+        fixed (byte* p = into)
+        {
+            IoVector vector = new() { Base = p, Length = into.Length };
+            for (int attempt = 0; attempt < 16; attempt++)
+            {
+                MessageHeader message = new()
+                {
+                    Name = address, NameLength = MaxAddress, Vectors = &vector, VectorCount = 1, Control = &control,
+                    ControlLength = sizeof(ControlMessage),
+                };
+                nint n = recvmsg(Fd, &message, 0);
+                if (n >= 0)
+                {
+                    from = Read(address);
+                    bool many = message.ControlLength >= ControlMessage.LengthOfInt && control.Level == SolUdp
+                        && control.Type == UdpGro && control.Value > 0;
+                    size = many ? control.Value : (int)n;
+                    return (int)n;
+                }
+
+                if (Marshal.GetLastPInvokeError() == EAgain)
+                {
+                    break;
+                }
+            }
+        }
+
+        from = default;
+        size = 0;
+        return -1;
+    }
+
     /// <summary>The next datagram's length, or -1 when none waits. Errors of earlier sends are passed over.</summary>
     public int Receive(Span<byte> into, out UdpEndpoint from)
     {
@@ -172,6 +259,30 @@ public sealed unsafe partial class UdpSocket : IDisposable
         }
     }
 
+    private bool TrySendSegments(ReadOnlySpan<byte> datagrams, int size, UdpEndpoint to)
+    {
+        byte* address = stackalloc byte[MaxAddress];
+        ControlMessage control = new()
+        {
+            Length = ControlMessage.LengthOfShort, Level = SolUdp, Type = UdpSegment, Value = (ushort)size,
+        };
+        fixed (byte* p = datagrams)
+        {
+            IoVector vector = new() { Base = p, Length = datagrams.Length };
+            MessageHeader message = new()
+            {
+                Name = address, NameLength = Write(to, address), Vectors = &vector, VectorCount = 1, Control = &control,
+                ControlLength = sizeof(ControlMessage),
+            };
+            nint n;
+            while ((n = sendmsg(Fd, &message, 0)) < 0 && Marshal.GetLastPInvokeError() == EIntr)
+            {
+            }
+
+            return n >= 0;
+        }
+    }
+
     private void SetInt(int level, int option, int value) => Check(setsockopt(Fd, level, option, &value, 4),
         $"setsockopt {level}/{option}");
 
@@ -204,6 +315,42 @@ public sealed unsafe partial class UdpSocket : IDisposable
                 port)
             : new UdpEndpoint(UdpAddress.V4(Swap(*(uint*)(from + 4))), port);
     }
+
+    private struct IoVector
+    {
+        public byte* Base;
+        public nint Length;
+    }
+
+    // struct msghdr of recvmsg(2).
+    private struct MessageHeader
+    {
+        public byte* Name;
+        public int NameLength;
+        public IoVector* Vectors;
+        public nint VectorCount;
+        public void* Control;
+        public nint ControlLength;
+        public int Flags;
+    }
+
+    // struct cmsghdr of cmsg(3) with room for one number.
+    private struct ControlMessage
+    {
+        public const int LengthOfShort = 18, LengthOfInt = 20;
+
+        public nint Length;
+        public int Level;
+        public int Type;
+        public int Value;
+        public int Padding;
+    }
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint recvmsg(int fd, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial nint sendmsg(int fd, MessageHeader* message, int flags);
 
     [LibraryImport("libc", EntryPoint = "socket", SetLastError = true)]
     private static partial int socket_(int domain, int type, int protocol);

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Buoy.Membership.Configuration;
 using Buoy.Membership.Totem;
 using Buoy.Membership.Transport;
@@ -46,6 +48,39 @@ public sealed class SealTests
                     length).SequenceEqual(message);
             },
             iterations: 50);
+    }
+
+    [Fact]
+    public void Seal_OfEqualMessages_NoBlockComesTwice()
+    {
+        using var one = Seal(1, 10);
+        var blocks = new HashSet<UInt128>();
+        for (int i = 0; i < 2000; i++)
+        {
+            var body = Sealed(one, new byte[40]).AsSpan(DatagramSeal.HeaderSize..^one.TagSize);
+            for (; !body.IsEmpty; body = body[16..])
+            {
+                Assert.True(blocks.Add(MemoryMarshal.Read<UInt128>(body)), $"datagram {i} repeats a block");
+            }
+        }
+    }
+
+    [Fact]
+    public void Seal_OfManyMessages_EachIsCbcOfItsOwn()
+    {
+        // What is sent does not depend on what was before: any datagram may be lost, and any receiver may begin anywhere.
+        using var aes = Aes.Create();
+        aes.Key = HKDF.DeriveKey(HashAlgorithmName.SHA256, Key, 32, "c"u8.ToArray(), "buoy ring encryption"u8.ToArray());
+        using var one = Seal(1, 10);
+        foreach (int size in (int[])[0, 1, 15, 16, 17, 1400, 60_000])
+        {
+            byte[] message = [.. Enumerable.Range(0, size).Select(i => (byte)i)];
+            byte[] sent = Sealed(one, message);
+            Assert.Equal(message, aes.DecryptCbc(sent.AsSpan(52..^one.TagSize), sent.AsSpan(36, 16)));
+            using var two = Seal(2, 20);
+            Assert.Null(two.Open(0, sent, _plain, out _, out _, out int length));
+            Assert.Equal(message, _plain.AsSpan(0, length).ToArray());
+        }
     }
 
     [Fact]

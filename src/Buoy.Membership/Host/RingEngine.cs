@@ -29,6 +29,7 @@ public sealed partial class RingEngine : IClusterEngine
     private readonly EventLoop _loop;
     private readonly RingOptions _options;
     private readonly RingTransport _transport;
+    private readonly SendBatch _batch;
     private readonly Queue<Effect> _effects = new();
     private readonly SortedDictionary<string, long> _counters = new(StringComparer.Ordinal);
     private readonly byte[] _plain = new byte[65536];
@@ -73,6 +74,7 @@ public sealed partial class RingEngine : IClusterEngine
         _incarnation = ((ulong)DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() << 20)
             | (BitConverter.ToUInt32(random) & 0xFFFFF);
         _transport = new RingTransport(loop, _config, options.Log) { Readable = () => Turn(timers: false) };
+        _batch = new SendBatch(_transport);
         _onAssembled = OnAssembled;
         _feed = OnDatagram;
         Identify();
@@ -384,6 +386,11 @@ public sealed partial class RingEngine : IClusterEngine
                 Perform(effect);
                 _core.TakeEffects(_effects);
             }
+
+            if (!_disposed)
+            {
+                _batch.Flush(LocalNodeId);
+            }
         }
         finally
         {
@@ -404,9 +411,14 @@ public sealed partial class RingEngine : IClusterEngine
                 _core!.OnOwnMessage(EventLoop.Now, e.Message);
                 break;
             case SendTo e:
+                _batch.Flush(LocalNodeId);
                 Send(e.NodeId, e.Message, e.Again);
                 break;
+            case Broadcast { Message: RegularMessage regular }:
+                AddToBatch(regular);
+                break;
             case Broadcast e:
+                _batch.Flush(LocalNodeId);
                 Send(null, e.Message, again: false);
                 break;
             case PersistRingSeq e:
@@ -428,6 +440,13 @@ public sealed partial class RingEngine : IClusterEngine
         }
     }
 
+    private void AddToBatch(RegularMessage message)
+    {
+        int length = MessageCodec.Encode(message, _encoded);
+        var room = _batch.Room(LocalNodeId, length + _seal!.Overhead);
+        _batch.Add(LocalNodeId, _seal.Seal(_encoded.AsSpan(0, length), room));
+    }
+
     private void Send(uint? node, TotemMessage message, bool again)
     {
         int length = MessageCodec.Encode(message, _encoded);
@@ -435,11 +454,11 @@ public sealed partial class RingEngine : IClusterEngine
         bool everywhere = again || message is JoinMessage or ProbeMessage or CommitTokenMessage;
         if (node is { } to)
         {
-            _transport.SendTo(to, _sealed.AsSpan(0, length), everywhere);
+            _transport.SendTo(to, _sealed.AsSpan(0, length), length, everywhere);
         }
         else
         {
-            _transport.Broadcast(LocalNodeId, _sealed.AsSpan(0, length), everywhere);
+            _transport.Broadcast(LocalNodeId, _sealed.AsSpan(0, length), length, everywhere);
         }
     }
 

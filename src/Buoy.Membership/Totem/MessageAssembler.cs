@@ -6,8 +6,8 @@ namespace Buoy.Membership.Totem;
 public delegate void MessageHandler(uint sender, byte kind, ReadOnlySpan<byte> message);
 
 /// <summary>
-/// Puts the pieces of <see cref="MessagePacker"/> together again, per originator. An originator's buffer stays for its next
-/// message, up to a bound: large messages in a row cost no garbage, and one huge message is not remembered.
+/// Puts the pieces of <see cref="MessagePacker"/> together again, per originator. An originator's buffer stays for its
+/// next message, up to a bound: large messages in a row cost no garbage, and one huge message is not remembered.
 /// </summary>
 public sealed class MessageAssembler
 {

@@ -31,8 +31,8 @@ public sealed class MessagePacker(int maxContents) : OutgoingQueue
     private bool _open;
 
     /// <inheritdoc/>
-    public override int Count =>
-        _urgent.Count + (_open && _ordinary.Count > 0 ? 1 + (int)((_waitingBytes - _offset) / Math.Min(_maxContents, TotemLimits.FlowUnit)) : 0);
+    public override int Count => _urgent.Count + (_open && _ordinary.Count > 0
+        ? 1 + (int)((_waitingBytes - _offset) / Math.Min(_maxContents, TotemLimits.FlowUnit)) : 0);
 
     /// <summary>Bytes of one regular message from now on; the links' MTU changed.</summary>
     public int MaxContents

@@ -68,20 +68,24 @@ public sealed class DatagramSeal : IDisposable
         _myIncarnation = myIncarnation;
         _deadAfter = deadAfter;
         _cluster = BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(cluster)));
-        _keys.Add(new SealKey(crypto, authkey, cluster));
+        Accept(new SealKey(crypto, authkey, cluster));
     }
 
     /// <summary>Bytes of the tag; 0 without crypto.</summary>
     public int TagSize => _keys[0].TagSize;
 
     /// <summary>Bytes added to a message at most, with any key that may be sent with.</summary>
-    public int Overhead => HeaderSize + _keys.Max(k => k.Overhead);
+    public int Overhead { get; private set; }
 
     /// <summary>What is sent with.</summary>
     public SealKey Current => _keys[0];
 
     /// <summary>Datagrams that a key opens are taken from now on, beside those of the others.</summary>
-    public void Accept(SealKey key) => _keys.Add(key);
+    public void Accept(SealKey key)
+    {
+        _keys.Add(key);
+        Overhead = HeaderSize + _keys.Max(k => k.Overhead);
+    }
 
     /// <summary>Sends with a key that was accepted before.</summary>
     public void SendWith(SealKey key)
@@ -98,6 +102,7 @@ public sealed class DatagramSeal : IDisposable
         if (_keys.Count > 1 && _keys.Remove(key))
         {
             key.Dispose();
+            Overhead = HeaderSize + _keys.Max(k => k.Overhead);
         }
     }
 

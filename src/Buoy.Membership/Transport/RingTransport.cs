@@ -138,26 +138,28 @@ internal sealed class RingTransport : IDisposable
     }
 
     /// <summary>To one node.</summary>
+    /// <param name="datagrams">One, or several one after another.</param>
+    /// <param name="size">Bytes of each; the last may be shorter.</param>
     /// <param name="everywhere">Over every link, whatever is known of them.</param>
-    public void SendTo(uint node, ReadOnlySpan<byte> datagram, bool everywhere)
+    public void SendTo(uint node, ReadOnlySpan<byte> datagrams, int size, bool everywhere)
     {
         if (_links.Count == 1)
         {
-            _links[0].SendTo(node, datagram);
+            _links[0].SendTo(node, datagrams, size);
             return;
         }
 
         int n = Monitor.Route(node, everywhere, _route);
         for (int i = 0; i < n; i++)
         {
-            _links[_route[i]].SendTo(node, datagram);
+            _links[_route[i]].SendTo(node, datagrams, size);
         }
     }
 
-    /// <summary>To everybody.</summary>
-    public void Broadcast(uint self, ReadOnlySpan<byte> datagram, bool everywhere)
+    /// <summary>To everybody; otherwise as <see cref="SendTo"/>.</summary>
+    public void Broadcast(uint self, ReadOnlySpan<byte> datagrams, int size, bool everywhere)
     {
-        if (_links[0].Multicast(datagram))
+        if (_links[0].Multicast(datagrams, size))
         {
             return;
         }
@@ -166,7 +168,7 @@ internal sealed class RingTransport : IDisposable
         {
             if (node != self)
             {
-                SendTo(node, datagram, everywhere);
+                SendTo(node, datagrams, size, everywhere);
             }
         }
     }
@@ -180,7 +182,7 @@ internal sealed class RingTransport : IDisposable
         }
         else if (link < _links.Count)
         {
-            _links[link].SendTo(node, datagram);
+            _links[link].SendTo(node, datagram, datagram.Length);
         }
     }
 

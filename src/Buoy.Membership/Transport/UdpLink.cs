@@ -126,11 +126,13 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
     }
 
     /// <summary>To one node; not at all where its address is unknown.</summary>
-    public void SendTo(uint node, ReadOnlySpan<byte> datagram)
+    /// <param name="datagrams">One, or several one after another.</param>
+    /// <param name="size">Bytes of each; the last may be shorter.</param>
+    public void SendTo(uint node, ReadOnlySpan<byte> datagrams, int size)
     {
         if (_unicast is not null && AddressOf(node) is { } to)
         {
-            Note(_unicast.Send(datagram, to));
+            Note(_unicast.SendSegments(datagrams, size, to));
         }
     }
 
@@ -146,14 +148,14 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
     }
 
     /// <summary>To the group. False: there is none.</summary>
-    public bool Multicast(ReadOnlySpan<byte> datagram)
+    public bool Multicast(ReadOnlySpan<byte> datagrams, int size)
     {
         if (_multicast is null || _unicast is null)
         {
             return false;
         }
 
-        Note(_unicast.Send(datagram, _group));
+        Note(_unicast.SendSegments(datagrams, size, _group));
         return true;
     }
 
@@ -166,14 +168,14 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
         DrainMulticast(buffer, feed, ref budget);
         while (budget-- > 0 && _unicast is not null)
         {
-            int n = _unicast.Receive(unicastBuffer, out var from);
+            int n = _unicast.Receive(unicastBuffer, out var from, out int size);
             if (n < 0)
             {
                 break;
             }
 
             DrainMulticast(buffer, feed, ref budget);
-            feed(Number, unicastBuffer.AsMemory(0, n), from);
+            Feed(unicastBuffer, n, size, from, feed, ref budget);
         }
     }
 
@@ -207,13 +209,23 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
     {
         while (budget-- > 0 && _multicast is not null)
         {
-            int n = _multicast.Receive(buffer, out var from);
+            int n = _multicast.Receive(buffer, out var from, out int size);
             if (n < 0)
             {
                 return;
             }
 
-            feed(Number, buffer.AsMemory(0, n), from);
+            Feed(buffer, n, size, from, feed, ref budget);
+        }
+    }
+
+    /// <summary>What one call received, datagram by datagram; an empty one is one, too.</summary>
+    private void Feed(byte[] buffer, int length, int size, UdpEndpoint from, LinkHandler feed, ref int budget)
+    {
+        feed(Number, buffer.AsMemory(0, Math.Min(size, length)), from);
+        for (int at = size; at < length; at += size, budget--)
+        {
+            feed(Number, buffer.AsMemory(at, Math.Min(size, length - at)), from);
         }
     }
 
@@ -229,6 +241,7 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
         Mtu = Math.Min(on.Mtu, 65535);
         _unicast = UdpSocket.Open(new UdpEndpoint(local, Port), ReceiveBuffer, reuseAddress: _usesMulticast);
         _unicast.SetFragmentation(allowed: true);
+        _unicast.UseSegments();
         loop.Add(_unicast.Fd, PollEvents.Readable, _ => readable());
         if (!_usesMulticast)
         {
@@ -247,6 +260,7 @@ internal sealed class UdpLink(EventLoop loop, int number, Action<bool, string> l
         }
 
         _multicast = UdpSocket.Open(_group, ReceiveBuffer, reuseAddress: true);
+        _multicast.UseSegments();
         if (local.IsV6)
         {
             _multicast.JoinGroup6(_group.Address, on.Index);
