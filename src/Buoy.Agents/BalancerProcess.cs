@@ -10,7 +10,7 @@ namespace Buoy.Agents;
 /// <remarks>
 /// The child's descriptors: 3 = BUOY_READY_FD, one byte when it listens; 4 = BUOY_HEARTBEAT_FD, a byte per turn of its
 /// shards, at least one in a quarter of the limit. The watch on the heartbeat begins with the first one,
-/// so a balancer that beats sends it before the ready byte.
+/// so a balancer that beats sends it before the ready byte. <see cref="HangWatch"/> judges it.
 /// </remarks>
 internal sealed class BalancerProcess : IDisposable
 {
@@ -20,17 +20,15 @@ internal sealed class BalancerProcess : IDisposable
     private readonly List<SpawnPipe> _pipes = [];
     private readonly byte[] _buffer = new byte[4096];
     private readonly Queue<string> _errors = new();
-    private readonly int _limitMs;
+    private readonly HangWatch _heart;
     private readonly LineBuffer? _lines;
-    private long _lastBeat;
-    private long _lastLook;
     private EventLoop.LoopTimer? _watch;
 
     private BalancerProcess(EventLoop loop, PidFd process, int limitMs, Action<string>? log)
     {
         _loop = loop;
         _process = process;
-        _limitMs = limitMs;
+        _heart = new HangWatch(limitMs);
         _lines = log is null ? null : new LineBuffer(line =>
         {
             _errors.Enqueue(line);
@@ -56,7 +54,7 @@ internal sealed class BalancerProcess : IDisposable
     public int Pid => _process.Pid;
 
     /// <summary>Milliseconds without a heartbeat while it hangs; null: it does not hang, as far as is known.</summary>
-    public long? HangsForMs => Hangs ? EventLoop.Now - _lastBeat : null;
+    public long? HangsForMs => _heart.Hangs ? _heart.SilentMs(EventLoop.Now) : null;
 
     /// <summary>The last lines it wrote.</summary>
     public string LastWords
@@ -71,8 +69,6 @@ internal sealed class BalancerProcess : IDisposable
                     && !l.StartsWith("[WARNING]", StringComparison.Ordinal)));
         }
     }
-
-    private bool Hangs { get; set; }
 
     /// <summary>Starts a balancer with pipes for readiness and heartbeat (ours), or without (a real HAProxy).</summary>
     public static BalancerProcess Start(
@@ -224,14 +220,13 @@ internal sealed class BalancerProcess : IDisposable
 
     private void OnBeat()
     {
-        _lastBeat = EventLoop.Now;
+        bool hung = _heart.Beat(EventLoop.Now);
         if (_watch is null)
         {
             Look();
         }
-        else if (Hangs)
+        else if (hung)
         {
-            Hangs = false;
             HangChanged?.Invoke(false);
         }
     }
@@ -239,21 +234,11 @@ internal sealed class BalancerProcess : IDisposable
     private void Look()
     {
         long now = EventLoop.Now;
-        bool late = _lastLook != 0 && now - _lastLook > _limitMs / 2;
-        _lastLook = now;
-        if (late)
+        if (_heart.Look(now, () => new ProcessProgress(ProcessTimes.WaitedMs(Pid), ProcessTimes.IsTraced(Pid))))
         {
-            // We were late ourselves (paused, starved): the child gets a full window before it is accused.
-            _lastBeat = Math.Max(_lastBeat, now - (_limitMs / 2));
-        }
-
-        if (!Hangs && now - _lastBeat >= _limitMs)
-        {
-            Hangs = true;
             HangChanged?.Invoke(true);
         }
 
-        long next = Hangs ? _limitMs / 4 : Math.Min(_limitMs / 4, Math.Max(1, _lastBeat + _limitMs - now));
-        _watch = _loop.Schedule(next, Look);
+        _watch = _loop.Schedule(_heart.Next(now), Look);
     }
 }

@@ -1,14 +1,18 @@
 using System.CommandLine;
+using Buoy.Lab;
 
 namespace Buoy;
 
-/// <summary><c>buoy install --prefix DIR</c>: lays the binary and the links under which it acts as the originals' programs.</summary>
+/// <summary>
+/// <c>buoy install --prefix DIR</c>: lays the binary, the links under which it acts as the originals' programs, and the
+/// error pages that configurations written for Debian's HAProxy name.
+/// </summary>
 internal static class InstallCommand
 {
     /// <summary>Runs it; 0 = laid, 1 = a file stands in the way.</summary>
     public static int Run(string[] args, IReadOnlyList<string> names)
     {
-        var prefix = new Option<string>("--prefix") { Description = "folder that gets bin/ and sbin/", Required = true, HelpName = "DIR" };
+        var prefix = new Option<string>("--prefix") { Description = "folder that gets bin/, sbin/ and share/buoy/", Required = true, HelpName = "DIR" };
         var force = new Option<bool>("--force") { Description = "replace files that are no links of ours" };
         var root = new RootCommand("Lays the binary under DIR/bin and a link in DIR/sbin for every program it can act as.") { prefix, force };
         int status = 0;
@@ -47,7 +51,14 @@ internal static class InstallCommand
             File.CreateSymbolicLink(link, "../bin/buoy");
         }
 
-        Console.WriteLine($"{program} and {names.Count} links in {sbin}");
+        string pages = Path.Combine(prefix, "share", "buoy", "errors");
+        Directory.CreateDirectory(pages);
+        foreach (var (code, text) in LabErrorPages.All)
+        {
+            File.WriteAllText(Path.Combine(pages, $"{code}.http"), text);
+        }
+
+        Console.WriteLine($"{program}, {names.Count} links in {sbin}, error pages in {pages}");
         return status;
     }
 }

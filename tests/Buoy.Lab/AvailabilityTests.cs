@@ -16,10 +16,10 @@ public sealed class AvailabilityTests
         c.WaitFor(() => Read(c, File) is [var pid, "1"] && (first = pid) != "", "the first instance");
         c.WaitFor(() => c.World.Buoy(c.First, null, "corosync-cmapctl", $"resources.process.{first}.").Output
             .Contains("state (str) = running", StringComparison.Ordinal), "cmap says that it runs");
-        c.World.InNode(c.First, ["kill", "-9", first]).Require("kill");
+        c.World.Signal(c.First, "9", first).Require("kill");
         c.WaitFor(() => Read(c, File) is [var pid, "2"] && (second = pid) != first, "the second instance");
         c.World.InNode(c.First, ["touch", File + ".hang"]).Require("touch");
-        c.WaitFor(() => c.World.InNode(c.First, ["kill", "-0", second]).Status != 0, "the hanging one is gone");
+        c.WaitFor(() => c.World.Signal(c.First, "0", second).Status != 0, "the hanging one is gone");
         c.World.InNode(c.First, ["rm", File + ".hang"]).Require("rm");
         c.WaitFor(() => Read(c, File) is [var pid, var n] && pid != second && int.Parse(n, System.Globalization.CultureInfo.InvariantCulture) >= 3,
             "a third instance");

@@ -334,7 +334,7 @@ internal sealed class DemoScript : IDisposable
     private void Keep()
     {
         string path = Path.Combine(Path.GetTempPath(), $"buoy-stats-{Environment.ProcessId}.sock");
-        using var relay = World.StartInHost("client", [_program, "lab", "relay", "unix:" + path, $"tcp:{World.Network.Vip}:32700"]);
+        World.StartInHost("client", [_program, "lab", "relay", "unix:" + path, $"tcp:{World.Network.Vip}:32700"]);
         var local = FreeEndPoint(32700);
         var serve = LabRelay.Serve(local, new UnixDomainSocketEndPoint(path), _cancel.Token);
         Say($"stats page: [bold]http://{local}/[/] (admin, admin)");
