@@ -25,7 +25,7 @@ public sealed record BalancerConfig
         new Dictionary<(string, string), SavedServer>();
 
     /// <summary>All servers of all proxies in order; <see cref="ServerConfig.Index"/> is the position here.</summary>
-    public required IReadOnlyList<ServerConfig> Servers { get; init; }
+    public required ServerList Servers { get; init; }
 
     /// <summary>All bind addresses of all proxies in order; <see cref="BindConfig.Index"/> is the position here.</summary>
     public required IReadOnlyList<BindConfig> Binds { get; init; }
@@ -125,6 +125,9 @@ public sealed record ProxyConfig
 
     /// <summary>HAProxy's id (iid): counted from 2 for the first section, after the internal ones, unless <c>id</c> is given.</summary>
     public required int Id { get; init; }
+
+    /// <summary><see cref="Id"/> was given by <c>id</c>.</summary>
+    public bool ForcedId { get; init; }
     public required string Name { get; init; }
     public required ProxyKind Kind { get; init; }
     public required ProxyMode Mode { get; init; }
@@ -133,7 +136,7 @@ public sealed record ProxyConfig
     public bool HasBackend => Kind != ProxyKind.Frontend;
     public bool Disabled { get; init; }
     public IReadOnlyList<BindConfig> Binds { get; init; } = [];
-    public IReadOnlyList<ServerConfig> Servers { get; init; } = [];
+    public ServerList Servers { get; init; } = [];
 
     /// <summary>Index of the default backend (itself for listen with servers); null = none.</summary>
     public int? DefaultBackend { get; init; }
@@ -237,6 +240,10 @@ public sealed record TimeoutsConfig
 /// <param name="Argument">Draws of random, parameter of url_param, header of hdr (lower-case), cookie of rdp-cookie.</param>
 public sealed record BalanceConfig(string Algorithm, string? Argument)
 {
+    /// <summary>May servers come and go at run time? Not where a map of them all is made beforehand.</summary>
+    public bool IsDynamic(HashTypeConfig hash) => Algorithm is "roundrobin" or "leastconn" or "first" or "random"
+        || (Algorithm != "static-rr" && hash.Consistent);
+
     /// <summary>uri: the query too.</summary>
     public bool Whole { get; init; }
 
@@ -342,6 +349,9 @@ public sealed record ServerConfig
     public required int Id { get; init; }
     public required string Name { get; init; }
 
+    /// <summary><see cref="Id"/> was given by <c>id</c>.</summary>
+    public bool ForcedId { get; init; }
+
     /// <summary>Host part as written: an address or a name.</summary>
     public required string Host { get; init; }
     public required int Port { get; init; }
@@ -357,6 +367,15 @@ public sealed record ServerConfig
     public int Weight { get; init; } = 1;
     public bool Backup { get; init; }
     public bool Disabled { get; init; }
+
+    /// <summary>Rules, expressions or other servers' tracking name it: it cannot be deleted at run time.</summary>
+    public bool Pinned { get; init; }
+
+    /// <summary>It was added at run time.</summary>
+    public bool Dynamic { get; init; }
+
+    /// <summary>A dynamic server that is not to begin in maintenance (<c>enabled</c>).</summary>
+    public bool Enabled { get; init; }
     public int? MaxConn { get; init; }
 
     /// <summary>Lowest value of the limit that follows the backend's load up to <see cref="MaxConn"/>.</summary>

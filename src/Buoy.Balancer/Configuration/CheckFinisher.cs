@@ -42,7 +42,7 @@ internal static class CheckFinisher
         var tied = new HashSet<string>();
         foreach (var proxy in proxies)
         {
-            foreach (var server in proxy.Servers.Where(s => s.Track is not null))
+            foreach (var server in proxy.Servers.Where(s => s.Track is not null).ToList())
             {
                 if (Problem(proxies, proxy, server, tied) is { } problem)
                 {
@@ -86,7 +86,8 @@ internal static class CheckFinisher
                 return $"unable to track {first} as it belongs to a tracking chain looping back to {own}.";
             }
 
-            server = next;
+            int at = proxy.Servers.IndexOf(next);
+            server = proxy.Servers[at] = next with { Pinned = true };
         }
 
         return server.Check || server.Agent is not null || server.Track is not null ? null

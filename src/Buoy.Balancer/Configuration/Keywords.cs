@@ -118,6 +118,16 @@ public static class Keywords
     internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(
         "max-reuse pool-low-conn pool-max-conn pool-purge-delay".Split(' '));
 
+    /// <summary>Options that a server may have that is added at run time (management manual 9.3 <c>add server</c>).</summary>
+    internal static IReadOnlySet<string> DynamicServer { get; } = new HashSet<string>((
+        "agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn addr backup ca-file check check-alpn "
+        + "check-proto check-send-proxy check-sni check-ssl check-via-socks4 ciphers ciphersuites crl-file crt disabled "
+        + "downinter enabled error-limit fall fastinter force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 id "
+        + "inter maxconn maxqueue minconn no-ssl-reuse no-sslv3 no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-tls-tickets npn "
+        + "observe on-error on-marked-down on-marked-up pool-low-conn pool-max-conn pool-purge-delay port proto "
+        + "proxy-v2-options rise send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn slowstart sni source ssl "
+        + "ssl-max-ver ssl-min-ver tfo tls-tickets track usesrc verify verifyhost weight ws").Split(' '));
+
     /// <summary>Accepted options of a bind line that take a value.</summary>
     internal static IReadOnlySet<string> BindWithValue { get; } = new HashSet<string>(
         "level severity-output nice shards thread process".Split(' '));

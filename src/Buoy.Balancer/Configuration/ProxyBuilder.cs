@@ -93,7 +93,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
         var s = Settings;
         return new ProxyConfig
         {
-            Index = Index, Id = id, Name = Name, Kind = Kind, Mode = s.Mode, Place = Place, Disabled = s.Disabled,
+            Index = Index, Id = id, ForcedId = Id is not null, Name = Name, Kind = Kind, Mode = s.Mode, Place = Place, Disabled = s.Disabled,
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,

@@ -27,38 +27,57 @@ internal static class ServerParser
         string head = isDefault ? "" : $"'server {proxy!.Name}/{context[1]}' : ";
         try
         {
-            var server = settings.DefaultServer;
-            int first = 1;
-            if (!isDefault)
-            {
-                server = Address(context, proxy!, server);
-                first = 3;
-            }
-
-            for (int i = first; i < context.Words.Count; i++)
-            {
-                server = Option(context, proxy, server, isDefault, ref i);
-            }
-
-            server = isDefault ? server : ServerCheckParser.Complete(server);
-            if (!isDefault && ServerCheckParser.Problem(server) is { } problem)
-            {
-                throw new ConfigurationException(problem);
-            }
-
             if (isDefault)
             {
-                settings.DefaultServer = server;
+                settings.DefaultServer = Options(context, proxy, settings.DefaultServer, 1, isDefault: true);
             }
             else
             {
-                proxy!.Servers.Add(server);
+                proxy!.Servers.Add(Line(context, proxy, settings.DefaultServer));
             }
         }
         catch (ConfigurationException e)
         {
             context.Add(Severity.Alert, $"{place}{head}{e.Message}");
         }
+    }
+
+    /// <summary>
+    /// <c>add server</c> of the runtime API (management manual 9.3): a line <c>server NAME ADDRESS …</c> of the keywords
+    /// that a dynamic server may have, without default-server. Throws <see cref="ConfigurationException"/>.
+    /// </summary>
+    /// <param name="proxy">Stands for the running backend: its name, index, mode and the servers that it has.</param>
+    public static ServerConfig Dynamic(ParseContext context, ProxyBuilder proxy)
+    {
+        if (context[1].Length == 0 || context[2].Length == 0)
+        {
+            throw new ConfigurationException("'server' expects <name> and <addr>[:<port>] as arguments.");
+        }
+
+        if (Units.BadNameCharacter(context[1]) is { } bad)
+        {
+            throw new ConfigurationException($"character '{bad}' is not permitted in server name '{context[1]}'.");
+        }
+
+        return Line(context, proxy, proxy.Settings.DefaultServer with { Dynamic = true });
+    }
+
+    private static ServerConfig Line(ParseContext context, ProxyBuilder proxy, ServerConfig defaults)
+    {
+        var server = ServerCheckParser.Complete(
+            Options(context, proxy, Address(context, proxy, defaults), 3, isDefault: false));
+        return ServerCheckParser.Problem(server) is { } problem ? throw new ConfigurationException(problem) : server;
+    }
+
+    private static ServerConfig Options(
+        ParseContext context, ProxyBuilder? proxy, ServerConfig server, int first, bool isDefault)
+    {
+        for (int i = first; i < context.Words.Count; i++)
+        {
+            server = Option(context, proxy, server, isDefault, ref i);
+        }
+
+        return server;
     }
 
     private static ServerConfig Address(ParseContext context, ProxyBuilder proxy, ServerConfig defaults)
@@ -112,6 +131,11 @@ internal static class ServerParser
             throw new ConfigurationException($"unknown keyword '{o}'{(hint.Length > 0 ? hint : ".")}{end}");
         }
 
+        if (server.Dynamic && !Keywords.DynamicServer.Contains(o))
+        {
+            throw new ConfigurationException($"'{o}' option is not accepted for dynamic server");
+        }
+
         if (status == KeywordStatus.Refused)
         {
             throw new ConfigurationException($"'{o}' is not supported yet");
@@ -141,7 +165,7 @@ internal static class ServerParser
             case "check" or "no-check":
                 return server with { Check = o == "check" };
             case "disabled" or "enabled":
-                return server with { Disabled = o == "disabled" };
+                return server with { Disabled = o == "disabled", Enabled = o == "enabled" };
             case "send-proxy":
                 return server with { SendProxy = Math.Max(1, server.SendProxy) };
             case "send-proxy-v2":
@@ -168,7 +192,7 @@ internal static class ServerParser
                 long weight = a.Length > 0 ? Units.Atol(a, out _) : 0;
                 return weight is >= 0 and <= MaxWeight ? server with { Weight = (int)weight }
                     : throw new ConfigurationException($"weight of server {server.Name} is not within 0 and 256"
-                        + $"{(weight < 0 ? $" ({weight})" : "")}..");
+                        + $" ({weight})..");
             case "proxy-v2-options":
                 return server with
                 {
@@ -232,7 +256,7 @@ internal static class ServerParser
                 return a == "shutdown-backup-sessions" ? server with { OnMarkedUp = a }
                     : throw new ConfigurationException($"'on-marked-up' expects 'shutdown-backup-sessions' but got '{a}'.");
             default:
-                return server with { Id = Id(proxy!, a) };
+                return server with { Id = Id(proxy!, a), ForcedId = true };
         }
     }
 

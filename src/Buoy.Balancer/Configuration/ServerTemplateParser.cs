@@ -46,7 +46,7 @@ internal static class ServerTemplateParser
         var first = proxy.Servers[^1];
         for (int i = low + 1; i <= high; i++)
         {
-            proxy.Servers.Add(first with { Name = FormattableString.Invariant($"{prefix}{i}"), Id = 0 });
+            proxy.Servers.Add(first with { Name = FormattableString.Invariant($"{prefix}{i}"), Id = 0, ForcedId = false });
         }
     }
 }

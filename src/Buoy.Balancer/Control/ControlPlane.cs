@@ -29,7 +29,10 @@ public sealed partial class ControlPlane : IDisposable
     private readonly HealthChecker _checker;
     private readonly ResolverService _resolvers;
     private readonly ServerOperations _operations;
+
+    /// <summary>Those that are there, in order; by <see cref="ServerConfig.Index"/> also those that were deleted.</summary>
     private readonly List<ServerRuntime> _servers = [];
+    private readonly List<ServerRuntime> _byIndex = [];
     private readonly List<ProxyRuntime> _proxies = [];
     private readonly Cli.CliServer _cli;
     private IDataPlane? _dataPlane;
@@ -61,6 +64,7 @@ public sealed partial class ControlPlane : IDisposable
         {
             var r = new ServerRuntime(s, _proxies[s.Proxy], initialAddresses[s.Index]);
             _servers.Add(r);
+            _byIndex.Add(r);
             _proxies[s.Proxy].Servers.Add(r);
         }
 
@@ -87,11 +91,7 @@ public sealed partial class ControlPlane : IDisposable
         _operations.CheckSoon = s => _checker.CheckWithin(s, s.Config.FastInter ?? s.Config.Inter);
         if (state.Observer is { } observer)
         {
-            observer.Reached = (server, last) => _loop.Post(() =>
-            {
-                _operations.OnErrors(_servers[server], last, EventLoop.Now);
-                Flush();
-            });
+            observer.Reached = OnErrors;
         }
 
         _resolvers = new ResolverService(_loop, OnResolved);
@@ -131,6 +131,9 @@ public sealed partial class ControlPlane : IDisposable
     internal IReadOnlyList<ProxyRuntime> Proxies => _proxies;
 
     internal IReadOnlyList<ServerRuntime> Servers => _servers;
+
+    /// <summary>The server of that <see cref="ServerConfig.Index"/>, also one that was deleted.</summary>
+    internal ServerRuntime ServerAt(int index) => _byIndex[index];
 
     internal ResolverService Resolvers => _resolvers;
 
@@ -280,6 +283,12 @@ public sealed partial class ControlPlane : IDisposable
         s.Resolution = r;
         return true;
     }
+
+    private void OnErrors(int server, string last) => _loop.Post(() =>
+    {
+        _operations.OnErrors(_byIndex[server], last, EventLoop.Now);
+        Flush();
+    });
 
     private void Begin()
     {

@@ -267,6 +267,7 @@ public sealed partial class ServerOperations(
             return false;
         }
 
+        s.Fresh = false;
         FollowAgain(s, now);
         Publish(s, now);
         string name = s.Fqdn is { } f && why == "resolves again" ? $" ('{f}')" : "";

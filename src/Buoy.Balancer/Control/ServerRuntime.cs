@@ -64,6 +64,9 @@ public sealed class ServerRuntime(ServerConfig config, ProxyRuntime backend, IPA
     /// <summary>Port that checks go to, 0 = the server's.</summary>
     public int CheckPort { get; set; } = config.CheckPort ?? 0;
 
+    /// <summary>It was added at run time and has not been taken out of the maintenance in which it began.</summary>
+    public bool Fresh { get; set; } = config is { Dynamic: true, Disabled: false, Enabled: false };
+
     /// <summary>Checks are not switched off by <c>disable health</c>.</summary>
     public bool CheckEnabled { get; set; } = config.Check;
 

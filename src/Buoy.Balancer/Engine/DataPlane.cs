@@ -131,6 +131,9 @@ public sealed class DataPlane : IDataPlane
     public void ServersChanged() => PostAll(new Command(CommandKind.ServersChanged));
 
     /// <inheritdoc/>
+    public void ServerAdded(ServerConfig server) => _plane.Prepare(server);
+
+    /// <inheritdoc/>
     public void ShutdownSessions(int server) => PostAll(new Command(CommandKind.ShutdownSessions, server));
 
     /// <inheritdoc/>

@@ -78,22 +78,30 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         _active = Alloc(state.Shards * Pad);
         Waiting = Alloc(state.Config.Proxies.Count + 1);
         Paused = Alloc(state.Shards * Pad);
-        _serverConnections = Alloc(state.Config.Servers.Count + 1);
-        _lastChange = (uint*)Alloc(state.Config.Servers.Count + 1);
+        int servers = state.Servers.Count;
+        _serverConnections = Alloc(servers + 1);
+        _lastChange = (uint*)Alloc(servers + 1);
         _turns = (uint*)Alloc(state.Config.Proxies.Count * Pad);
-        _counted = new bool[state.Config.Servers.Count];
-        _stamped = new bool[state.Config.Servers.Count];
-        _serverQueue = Alloc(state.Config.Servers.Count + 1);
-        _minConn = [.. state.Config.Servers.Select(s => s.MinConn ?? 0)];
+        _counted = new bool[servers];
+        _stamped = new bool[servers];
+        _serverQueue = Alloc(servers + 1);
+        _minConn = new int[servers];
         _fullConn = [.. state.Config.Proxies.Select(p => p.FullConn ?? DefaultFullConn(state.Config, p.Index))];
         foreach (var s in state.Config.Servers)
         {
-            var backend = state.Config.Proxies[s.Proxy];
-            _counted[s.Index] = s.MaxConn > 0 || s.MinConn > 0 || backend.BalanceFactor > 0
-                || backend.Balance.Algorithm is "leastconn" or "random" or "first";
-            _stamped[s.Index] = backend.Balance.Algorithm == "leastconn";
-            _lastChange[s.Index] = ++_changes;
+            Prepare(s);
         }
+    }
+
+    /// <summary>Before a server takes its first connection: what is counted of it.</summary>
+    public void Prepare(ServerConfig s)
+    {
+        var backend = State.Config.Proxies[s.Proxy];
+        _counted[s.Index] = s.Dynamic || s.MaxConn > 0 || s.MinConn > 0 || backend.BalanceFactor > 0
+            || backend.Balance.Algorithm is "leastconn" or "random" or "first";
+        _stamped[s.Index] = backend.Balance.Algorithm == "leastconn";
+        _minConn[s.Index] = s.MinConn ?? 0;
+        _lastChange[s.Index] = Interlocked.Increment(ref _changes);
     }
 
     public BalancerState State { get; }

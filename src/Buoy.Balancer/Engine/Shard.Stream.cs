@@ -578,12 +578,17 @@ internal sealed unsafe partial class Shard<TPoller>
         RoomCameFree();
     }
 
-    private void ShutdownServer(int server)
+    private void CloseIdleOf(int server)
     {
         while (_idle[server] != 0)
         {
             CloseIdle((Conn*)_idle[server]);
         }
+    }
+
+    private void ShutdownServer(int server)
+    {
+        CloseIdleOf(server);
 
         for (int i = 0; i < _slab.Capacity; i++)
         {

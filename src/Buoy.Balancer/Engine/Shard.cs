@@ -54,6 +54,9 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
     private int _wakePending;
     private bool _stop;
 
+    /// <summary>By proxy: the version of its list of servers that tables of this shard were made of.</summary>
+    private readonly int[] _listed;
+
     /// <summary>
     /// Guarded by <see cref="_mail"/>: a late poster must not write into a descriptor that is someone else's by now.
     /// </summary>
@@ -78,7 +81,8 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _serverIds = [.. _config.Proxies.Select(ServerIdsOf)];
         _keyKinds = [.. _config.Proxies.Select(KeyKindOf)];
         _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
-        _idle = new nint[_config.Servers.Count];
+        _idle = new nint[_servers.Count];
+        _listed = [.. _config.Proxies.Select(p => p.Servers.Version)];
         _queueHead = new nint[_config.Proxies.Count];
         _queueTail = new nint[_config.Proxies.Count];
         _requestLines = [];
@@ -365,7 +369,23 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
     {
         for (int i = 0; i < _pickers.Length; i++)
         {
-            _pickers[i]?.Rebuild(_config.Proxies[i], _servers);
+            var backend = _config.Proxies[i];
+            if (_listed[i] != backend.Servers.Version)
+            {
+                _listed[i] = backend.Servers.Version;
+                _cookies[i] = CookieOf(backend);
+                _serverIds[i] = ServerIdsOf(backend);
+            }
+
+            _pickers[i]?.Rebuild(backend, _servers);
+        }
+
+        for (int server = 0; server < _idle.Length; server++)
+        {
+            if (_idle[server] != 0 && Volatile.Read(ref _servers[server].Eligible) == 0)
+            {
+                CloseIdleOf(server);
+            }
         }
     }
 

@@ -11,8 +11,9 @@ public static class BalancerStates
     public static BalancerState Create(BalancerConfig config, InitialAddresses addresses)
     {
         int shards = config.Global.NbThread ?? Math.Min(64, Environment.ProcessorCount);
-        var counters = new Counters(shards, config.Proxies.Count, config.Servers.Count, config.Binds.Count);
-        var table = new ServerTable(config.Servers.Count);
+        int room = config.Servers.Count + ServerTable.Spare;
+        var counters = new Counters(shards, config.Proxies.Count, room, config.Binds.Count);
+        var table = new ServerTable(room);
         foreach (var server in config.Servers)
         {
             var address = addresses.Addresses[server.Index];

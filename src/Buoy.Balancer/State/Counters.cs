@@ -62,10 +62,13 @@ public enum Counter
 /// </summary>
 public sealed unsafe class Counters : IDisposable
 {
+    /// <summary>A cache line and the one that is fetched with it.</summary>
+    private const int Alignment = 128;
+    private readonly void* _memory;
     private readonly long* _cells;
     private readonly int _entities;
 
-    /// <summary>Entities: first two per proxy (frontend side, backend side), then servers, then listeners.</summary>
+    /// <summary>Entities (<paramref name="servers"/> counts those there is room for): first two per proxy (frontend side, backend side), then servers, then listeners.</summary>
     public Counters(int shards, int proxies, int servers, int binds)
     {
         Shards = shards;
@@ -73,8 +76,10 @@ public sealed unsafe class Counters : IDisposable
         Servers = servers;
         _entities = (2 * proxies) + servers + binds;
         nuint bytes = (nuint)shards * (nuint)Math.Max(1, _entities) * (nuint)Counter.Count * sizeof(long);
-        _cells = (long*)NativeMemory.AlignedAlloc(bytes, 128);
-        NativeMemory.Clear(_cells, bytes);
+
+        // Zeroed by the kernel: pages of servers that never come are never touched.
+        _memory = NativeMemory.AllocZeroed(bytes + Alignment);
+        _cells = (long*)(((nuint)_memory + Alignment - 1) & ~(nuint)(Alignment - 1));
     }
 
     public int Shards { get; }
@@ -132,5 +137,5 @@ public sealed unsafe class Counters : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => NativeMemory.AlignedFree(_cells);
+    public void Dispose() => NativeMemory.Free(_memory);
 }

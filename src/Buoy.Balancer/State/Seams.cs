@@ -16,7 +16,7 @@ public sealed record BalancerState(BalancerConfig Config, Counters Counters, Ser
     internal Rules.Samples.ProcessVariables Variables { get; } = new();
 
     /// <summary>Counts the errors of the traffic; null where no server observes.</summary>
-    public TrafficObserver? Observer { get; } = TrafficObserver.For(Config);
+    public TrafficObserver? Observer { get; internal set; } = TrafficObserver.For(Config, Servers.Count);
 }
 
 /// <summary>A listening socket on its way between processes.</summary>
@@ -47,6 +47,11 @@ public interface IDataPlane : IDisposable
 
     /// <summary>Slots of <see cref="BalancerState.Servers"/> changed: every shard looks anew.</summary>
     void ServersChanged();
+
+    /// <summary>Before its slot is published: a server that was added at run time.</summary>
+    void ServerAdded(ServerConfig server)
+    {
+    }
 
     /// <summary>Closes all connections to a server (on-marked-down shutdown-sessions, <c>shutdown sessions server</c>).</summary>
     void ShutdownSessions(int server);

@@ -15,19 +15,42 @@ public sealed class TrafficObserver
     private readonly int[] _limits;
     private readonly int[] _errors;
 
-    private TrafficObserver(BalancerConfig config)
+    /// <summary>Nobody observes yet.</summary>
+    /// <param name="room">Servers there is room for.</param>
+    public TrafficObserver(int room)
     {
-        _modes = [.. config.Servers.Select(s => s.Observe)];
-        _limits = [.. config.Servers.Select(s => s.ErrorLimit ?? DefaultLimit)];
-        _errors = new int[_modes.Length];
+        _modes = new ObserveMode[room];
+        _limits = new int[room];
+        _errors = new int[room];
+    }
+
+    /// <summary>Control thread only, before the server takes connections.</summary>
+    public void Add(ServerConfig server)
+    {
+        _limits[server.Index] = server.ErrorLimit ?? DefaultLimit;
+        _errors[server.Index] = 0;
+        _modes[server.Index] = server.Observe;
     }
 
     /// <summary>Server, and what its last error was. Called on shards.</summary>
     public Action<int, string>? Reached { get; set; }
 
     /// <summary>Null where no server observes.</summary>
-    public static TrafficObserver? For(BalancerConfig config) =>
-        config.Servers.Any(s => s.Observe != ObserveMode.None) ? new TrafficObserver(config) : null;
+    public static TrafficObserver? For(BalancerConfig config, int room)
+    {
+        if (!config.Servers.Any(s => s.Observe != ObserveMode.None))
+        {
+            return null;
+        }
+
+        var observer = new TrafficObserver(room);
+        foreach (var server in config.Servers)
+        {
+            observer.Add(server);
+        }
+
+        return observer;
+    }
 
     /// <summary>A connection was opened.</summary>
     public void Connected(int server)

@@ -59,6 +59,6 @@ internal static partial class ConfigurationCase
         return string.Concat(lines.Select(l => l + "\n"));
     }
 
-    [GeneratedRegex(@" +\(\d+\)")]
+    [GeneratedRegex(@"(?<=^\[\w+\]) +\(\d+\)")]
     private static partial Regex Pid();
 }

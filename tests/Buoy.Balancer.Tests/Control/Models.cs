@@ -81,8 +81,9 @@ internal sealed class ControlRig : IDisposable
 
     public ControlRig(BalancerConfig config, int maxConn = 9980, Func<ControlOptions, ControlOptions>? more = null)
     {
-        _table = new ServerTable(config.Servers.Count);
-        _counters = new Counters(2, config.Proxies.Count, config.Servers.Count, config.Binds.Count);
+        int room = config.Servers.Count + ServerTable.Spare;
+        _table = new ServerTable(room);
+        _counters = new Counters(2, config.Proxies.Count, room, config.Binds.Count);
         State = new BalancerState(config, _counters, _table, 2);
         var options = new ControlOptions { Name = "HAProxy", MaxConn = maxConn };
         Plane =

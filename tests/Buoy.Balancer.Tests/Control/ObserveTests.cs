@@ -62,7 +62,7 @@ public sealed class ObserveTests
             ModelBuilder.Server("l4", 1, s => s with { Observe = Balancer.Configuration.ObserveMode.Layer4, ErrorLimit = 2 }),
             ModelBuilder.Server("l7", 1, s => s with { Observe = Balancer.Configuration.ObserveMode.Layer7, ErrorLimit = 2 }),
             ModelBuilder.Server("no", 1));
-        var observer = TrafficObserver.For(model.Build())!;
+        var observer = TrafficObserver.For(model.Build(), room: 3)!;
         var reached = new List<string>();
         observer.Reached = (server, why) => reached.Add($"{server} {why}");
         observer.ConnectFailed(0, false);

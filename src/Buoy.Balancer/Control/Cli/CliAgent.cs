@@ -81,9 +81,9 @@ internal static class CliAgent
             return new CliReply($"invalid addr '{words[4]}'", 3);
         }
 
-        if (words.Length > 6 && words[5] == "port")
+        if (words.Length > 5 && words[5] == "port")
         {
-            var port = Port(agent, words[6]);
+            var port = Port(agent, words.Length > 6 ? words[6] : "");
             if (port.Severity is not null)
             {
                 return port;

@@ -36,6 +36,8 @@ public static class CliCommands
             (c, w) => CliMaps.Add(c, w, map: false)),
         New("add map", "add map [@<ver>] <map> <key> <val>", "add a map entry (payload supported instead of key/val)",
             CliLevel.Admin, (c, w) => CliMaps.Add(c, w, map: true)),
+        New("add server", "add server <bk>/<srv>", "create a new server", CliLevel.Admin, CliDynamic.Add),
+        New("del server", "del server <bk>/<srv>", "remove a dynamically added server", CliLevel.Admin, CliDynamic.Delete),
         New("clear acl", "clear acl [@<ver>] <acl>", "clear the contents of this acl", CliLevel.Admin,
             (c, w) => CliMaps.Clear(c, w, map: false)),
         New("clear map", "clear map [@<ver>] <map>", "clear the contents of this map", CliLevel.Admin,

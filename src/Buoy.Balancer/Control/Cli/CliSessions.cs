@@ -153,5 +153,5 @@ internal static class CliSessions
     private static string Mode(ProxyConfig p) => p.Mode == ProxyMode.Http ? "http" : "tcp";
 
     private static string ServerAddress(CliContext c, int server) =>
-        Stats.StatCollector.EndPoint(c.Plane.Servers[server]) ?? "<none>";
+        Stats.StatCollector.EndPoint(c.Plane.ServerAt(server)) ?? "<none>";
 }

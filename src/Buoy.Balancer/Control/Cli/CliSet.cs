@@ -44,6 +44,8 @@ internal static class CliSet
                 return CheckAddress(s, words);
             case "agent" or "agent-addr" or "agent-port" or "agent-send":
                 return CliAgent.Set(c, s, words);
+            case "ssl" when s.Config.Dynamic:
+                return CliReply.Error("'set server <srv> ssl' not supported on dynamic servers");
             case "ssl":
                 return CliReply.Error(
                     "'set server <srv> ssl' cannot be set.  default-server should define ssl settings");
@@ -99,7 +101,7 @@ internal static class CliSet
 
         if (!int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int n))
         {
-            return CliReply.Error("maxconn string empty or preceded by garbage");
+            return new CliReply("maxconn string empty or preceded by garbage", 3);
         }
 
         s.MaxConn = n;
@@ -338,13 +340,13 @@ internal static class CliSet
             return CliReply.Error("Require <weight> or <weight%>.");
         }
 
-        bool relative = value.EndsWith('%');
-        if (!long.TryParse(
-                relative ? value[..^1] : value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture,
-                    out long n))
+        long n = Configuration.Units.Atol(value, out string rest);
+        bool relative = rest == "%";
+        if (rest.Length > 0 && !relative)
         {
-            // HAProxy's text as it is, without a line end of its own.
-            return new CliReply("Empty weight string empty or preceded by garbage", 3);
+            // HAProxy's texts as they are, without a line end of their own.
+            return new CliReply(rest == value ? "Empty weight string empty or preceded by garbage"
+                : "Trailing garbage in weight string", 3);
         }
 
         if (relative ? n < 0 : n is < 0 or > 256)
@@ -354,7 +356,14 @@ internal static class CliSet
                     : "Absolute weight can only be between 0 and 256 inclusive.");
         }
 
-        s.UserWeight = (int)Math.Min(256, relative ? s.Config.Weight * n / 100 : n);
+        int weight = (int)Math.Min(256, relative ? s.Config.Weight * n / 100 : n);
+        var proxy = s.Backend.Config;
+        if (!proxy.Balance.IsDynamic(proxy.HashType) && weight != 0 && weight != s.Config.Weight)
+        {
+            return CliReply.Error("Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.");
+        }
+
+        s.UserWeight = weight;
         c.Plane.Operations.Publish(s, now);
         c.Plane.Operations.Backend(s, now);
         return CliReply.Done;
@@ -381,10 +390,14 @@ internal static class CliSet
         if (At(words, 5) == "port")
         {
             string p = At(words, 6);
-            if (!int.TryParse(p, NumberStyles.None, CultureInfo.InvariantCulture, out port) || port is < 1 or > 65535)
+            long number = Configuration.Units.Atol(p, out string rest);
+            if (rest == p)
             {
                 return CliReply.Note($"{text}, problem converting port '{p}' to an int" + By);
             }
+
+            // What follows the digits, and what is above 16 bits, is cut off without a word, as in the original.
+            port = (int)(number & ushort.MaxValue);
 
             text += port == s.Port ? ", no need to change the port"
                 : FormattableString.Invariant($", port changed from '{s.Port}' to '{port}'");
@@ -430,6 +443,11 @@ internal static class CliSet
             return new CliReply("health checks are not enabled on this server", 3);
         }
 
+        if (value.Length == 0)
+        {
+            return CliReply.Error("set server <b>/<s> check-port requires a port.");
+        }
+
         if (!int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int port))
         {
             return new CliReply("provided port is not an integer", 3);
@@ -449,6 +467,11 @@ internal static class CliSet
         if (!s.Config.Check)
         {
             return new CliReply("health checks are not enabled on this server", 3);
+        }
+
+        if (At(words, 4).Length == 0)
+        {
+            return CliReply.Error("set server <b>/<s> check-addr requires an address and optionally a port.");
         }
 
         if (!IPAddress.TryParse(At(words, 4), out var address))

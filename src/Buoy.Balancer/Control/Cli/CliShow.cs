@@ -157,7 +157,7 @@ internal static class CliShow
         {
             var h = v.Health;
             int check = !v.Config.Check ? v.Config.Disabled ? 8 : 0
-                : 2 | (v.CheckEnabled ? 4 : 0) | (h.InMaintenance ? 8 : 0) | (v.CheckRunning ? 1 : 0);
+                : 2 | (v.CheckEnabled ? 4 : 0) | (h.InMaintenance && !v.Fresh ? 8 : 0) | (v.CheckRunning ? 1 : 0);
             var agentAddress = v.Agent?.Address ?? v.Config.AgentSettings.Address;
             int agent = v.Agent is not { } a ? 0 : 18 | (a.Enabled ? 4 : 0) | (a.Running ? 1 : 0);
             s.Append(
@@ -170,7 +170,7 @@ internal static class CliShow
                 FormattableString.Invariant($"{v.Config.Weight} {(now - h.LastChange) / 1000} {(int)v.CheckStatus} "));
             s.Append(
                 FormattableString.Invariant(
-                    $"{(int)v.CheckResult} {h.Health} {check} {agent} 0 0 {v.Fqdn ?? "-"} {v.Port} {v.Service ?? "-"} 0 "));
+                    $"{(int)v.CheckResult} {h.Health} {check} {agent} {(v.Backend.Config.ForcedId ? 1 : 0)} {(v.Config.ForcedId ? 1 : 0)} {v.Fqdn ?? "-"} {v.Port} {v.Service ?? "-"} 0 "));
             s.Append(FormattableString.Invariant($"{v.CheckPort} {v.CheckAddress?.ToString() ?? "-"} "));
             s.Append(FormattableString.Invariant($"{(agentAddress?.ToString() ?? "-")} {v.Agent?.Port ?? v.Config.AgentSettings.Port}\n"));
         }

@@ -119,6 +119,7 @@ internal sealed class RuleFinisher(
             return;
         }
 
+        proxy.Servers[at] = proxy.Servers[at] with { Pinned = true };
         p.Argument.Index = proxies.Where(x => x.Index < proxy.Index).Sum(x => x.Servers.Count) + at;
     }
 
@@ -182,6 +183,11 @@ internal sealed class RuleFinisher(
             {
                 context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}' : unable to find server '{rule.Name}' "
                     + "referenced in a 'use-server' rule.");
+            }
+
+            else
+            {
+                proxy.Servers[at] = proxy.Servers[at] with { Pinned = true };
             }
 
             rule.Server = first + at;
