@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Buoy.Balancer.Configuration;
+using Buoy.Balancer.Control;
+using Buoy.Balancer.State;
 
 namespace Buoy.Balancer.Tests.Control;
 
@@ -127,6 +130,77 @@ public sealed class DynamicServerTests
         }
 
         Assert.True(problems.Count == 0, $"{problems.Count} differ:\n{string.Join('\n', problems)}");
+    }
+
+    /// <summary>
+    /// Many more servers come and go under traffic than there are places for at a time: nothing fails, each takes traffic,
+    /// and places are used again.
+    /// </summary>
+    [Fact]
+    public void Servers_ComingAndGoingUnderTraffic_DisturbNobody()
+    {
+        const int Room = 4, Rounds = 30;
+        using var scratch = new Scratch();
+        using var stays = new Rules.AnsweringServer("stays");
+        using var comes = new Rules.AnsweringServer("comes");
+        int port = Rules.RulePair.FreePort();
+        string file = scratch["cfg"];
+        File.WriteAllText(file, $"""
+            global
+              stats socket {scratch["cli"]} level admin
+            defaults
+              mode http
+              timeout connect 5s
+              timeout client 20s
+              timeout server 20s
+            listen a
+              bind 127.0.0.1:{port}
+              balance leastconn
+              server stays 127.0.0.1:{stays.Port}
+
+            """);
+        var config = ConfigurationLoader.Load([file]).Config!;
+        using var table = new ServerTable(1 + Room);
+        using var counters = new Counters(2, 1, 1 + Room, 1);
+        var state = new BalancerState(config, counters, table, 2);
+        using var control = new ControlPlane(state, [config.Servers[0].Address], new ControlOptions { Name = "HAProxy", MaxConn = 100 });
+        Assert.Empty(control.Prepare());
+        using var plane = new Balancer.Engine.DataPlane(state, control.Logs, control.Local);
+        Assert.Empty(plane.Bind());
+        control.Start(plane);
+        plane.Start();
+        using var end = new CancellationTokenSource();
+        var clients = Enumerable.Range(0, 4).Select(_ => Task.Run(() => Ask(port, end.Token))).ToArray();
+        for (int i = 0; i < Rounds; i++)
+        {
+            string Say(string command) => CliClient.Ask(scratch["cli"], command).Trim();
+            string name = $"a/x{i}";
+            CliClient.AskUntil(scratch["cli"], $"add server {name} 127.0.0.1:{comes.Port}", a => a.Contains("registered"));
+            Assert.Equal("", Say($"enable server {name}"));
+            int index = config.Servers.Single(s => s.Name == $"x{i}").Index;
+            Assert.True(SpinWait.SpinUntil(() => counters.Sum(counters.Server(index), Counter.SessionsTotal) > 5, 10_000));
+            Assert.Equal("", Say($"disable server {name}"));
+            CliClient.AskUntil(scratch["cli"], $"del server {name}", a => a.Contains("deleted"));
+        }
+
+        end.Cancel();
+        Assert.All(clients, c => Assert.True(c.Result > 0));
+        Assert.Equal(1 + Room, config.Servers.Count);
+    }
+
+    /// <summary>Asks on until the end; every answer must be good. Returns how many there were.</summary>
+    private static async Task<int> Ask(int port, CancellationToken end)
+    {
+        using var client = new HttpClient();
+        int answers = 0;
+        while (!end.IsCancellationRequested)
+        {
+            using var answer = await client.GetAsync($"http://127.0.0.1:{port}/", CancellationToken.None);
+            Assert.Equal(System.Net.HttpStatusCode.OK, answer.StatusCode);
+            answers++;
+        }
+
+        return answers;
     }
 
     /// <summary>Without places in files and the seconds since a change.</summary>

@@ -259,7 +259,7 @@ internal sealed partial class RulePair
         return s;
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var l = new TcpListener(IPAddress.Loopback, 0);
         l.Start();
