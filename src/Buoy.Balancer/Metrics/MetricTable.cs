@@ -100,8 +100,8 @@ internal static class MetricTable
         start_time_seconds|g|Start_time_sec|Start time in seconds
         """;
 
-    /// <summary>Scope frontend.</summary>
-    public const string Frontend =
+    /// <summary>The metrics of frontends, backends and servers; which of them a scope has is told below.</summary>
+    public const string Proxies =
         """
         current_sessions|g|scur|Number of current sessions on the frontend, backend or server
         max_sessions|g|smax|Highest value of current sessions encountered since process started
@@ -147,27 +147,13 @@ internal static class MetricTable
         http_cache_hits_total|c|^cache_hits|Total number of HTTP requests not found in the cache on this
         + frontend/backend since the worker process started
         internal_errors_total|c|eint|Total number of internal errors since process started
-        """;
-
-    /// <summary>Scope backend.</summary>
-    public const string Backend =
-        """
         current_queue|g|qcur|Number of current queued connections
         max_queue|g|qmax|Highest value of queued connections encountered since process started
-        current_sessions|g|scur|Number of current sessions on the frontend, backend or server
-        max_sessions|g|smax|Highest value of current sessions encountered since process started
-        limit_sessions|g|slim|Frontend/listener/server's maxconn, backend's fullconn
-        sessions_total|c|stot|Total number of sessions since process started
-        bytes_in_total|c|bin|Total number of request bytes since process started
-        bytes_out_total|c|bout|Total number of response bytes since process started
-        requests_denied_total|c|dreq|Total number of denied requests since process started
-        responses_denied_total|c|dresp|Total number of denied responses since process started
         connection_errors_total|c|econ|Total number of failed connections to server since the worker process started
         response_errors_total|c|eresp|Total number of invalid responses since the worker process started
         retry_warnings_total|c|wretr|Total number of server connection retries since the worker process started
         redispatch_warnings_total|c|wredis|Total number of server redispatches due to connection failures since the
         + worker process started
-        status|g|!status|Current status of the service, per state label value.
         weight|g|weight|Server's effective weight, or sum of active servers' effective weights for a backend
         active_servers|g|act|Total number of active UP servers with a non-zero weight
         backup_servers|g|bck|Total number of backup UP servers with a non-zero weight
@@ -177,116 +163,85 @@ internal static class MetricTable
         downtime_seconds_total|c|downtime|Total time spent in DOWN state, for server or backend
         loadbalanced_total|c|lbtot|Total number of requests routed by load balancing since the worker process
         + started (ignores queue pop and stickiness)
-        max_session_rate|g|rate_max|Highest value of sessions per second observed since the worker process started
-        http_responses_total|c|!code|Total number of HTTP responses with status 100-199 returned by this object
-        + since the worker process started
-        http_requests_total|c|^req_tot|Total number of HTTP requests processed by this object since the worker
-        + process started
         client_aborts_total|c|cli_abrt|Total number of requests or connections aborted by the client since the
         + worker process started
         server_aborts_total|c|srv_abrt|Total number of requests or connections aborted by the server since the
         + worker process started
-        http_comp_bytes_in_total|c|^comp_in|Total number of bytes submitted to the HTTP compressor for this object
-        + since the worker process started
-        http_comp_bytes_out_total|c|^comp_out|Total number of bytes emitted by the HTTP compressor for this object
-        + since the worker process started
-        http_comp_bytes_bypassed_total|c|^comp_byp|Total number of bytes that bypassed HTTP compression for this
-        + object since the worker process started (CPU/memory/bandwidth limitation)
-        http_comp_responses_total|c|^comp_rsp|Total number of HTTP responses that were compressed for this object
-        + since the worker process started
-        last_session_seconds|g|lastsess|How long ago some traffic was seen on this object on this worker process,
-        + in seconds
+        last_session_seconds|g|lastsess|How long ago some traffic was seen on this object on this worker process, in
+        + seconds
         queue_time_average_seconds|g|/qtime|Avg. queue time for last 1024 successful connections.
         connect_time_average_seconds|g|/ctime|Avg. connect time for last 1024 successful connections.
         response_time_average_seconds|g|/rtime|Avg. response time for last 1024 successful connections.
         total_time_average_seconds|g|/ttime|Avg. total time for last 1024 successful connections.
-        failed_header_rewriting_total|c|wrew|Total number of failed HTTP header rewrites since the worker process
-        + started
         connection_attempts_total|c|connect|Total number of outgoing connection attempts on this backend/server
         + since the worker process started
         connection_reuses_total|c|reuse|Total number of reused connection on this backend/server since the worker
         + process started
-        http_cache_lookups_total|c|^cache_lookups|Total number of HTTP requests looked up in the cache on this
-        + frontend/backend since the worker process started
-        http_cache_hits_total|c|^cache_hits|Total number of HTTP requests not found in the cache on this
-        + frontend/backend since the worker process started
         max_queue_time_seconds|g|/qtime_max|Maximum observed time spent in the queue
         max_connect_time_seconds|g|/ctime_max|Maximum observed time spent waiting for a connection to complete
         max_response_time_seconds|g|/rtime_max|Maximum observed time spent waiting for a server response
         max_total_time_seconds|g|/ttime_max|Maximum observed total request+response time
         + (request+queue+connect+response+processing)
-        internal_errors_total|c|eint|Total number of internal errors since process started
         uweight|g|uweight|Server's user weight, or sum of active servers' user weights for a backend
         agg_server_status|g|!agg_status|Backend's aggregated gauge of servers' status
         agg_server_check_status|g|!agg_status|Backend's aggregated gauge of servers' state check status
         agg_check_status|g|!agg_check|Backend's aggregated gauge of servers' state check status
+        check_failures_total|c|chkfail|Total number of failed individual health checks per server/backend, since the
+        + worker process started
+        queue_limit|g|qlimit|Limit on the number of connections in queue, for servers only (maxqueue argument)
+        current_throttle|g|throttle|Throttling ratio applied to a server's maxconn and weight during the slowstart
+        + period (0 to 100%)
+        check_status|g|!check_status|Status of last health check, per state label value.
+        check_code|g|?check_code|layer5-7 code, if available of the last health check.
+        check_duration_seconds|g|?/check_duration|Total duration of the latest server health check, in seconds.
+        idle_connections_current|g|srv_icur|Current number of idle connections available for reuse on this server
+        idle_connections_limit|g|src_ilim|Limit on the number of available idle connections on this server (server
+        + 'pool_max_conn' directive)
+        unsafe_idle_connections_current|g|idle_conn_cur|Current number of unsafe idle connections
+        safe_idle_connections_current|g|safe_conn_cur|Current number of safe idle connections
+        used_connections_current|g|used_conn_cur|Current number of connections in use
+        need_connections_current|g|need_conn_est|Estimated needed number of connections
+        """;
+
+    /// <summary>Scope frontend: names in the order in which they are told.</summary>
+    public const string Frontend =
+        """
+        current_sessions max_sessions limit_sessions sessions_total bytes_in_total bytes_out_total
+        requests_denied_total responses_denied_total request_errors_total status limit_session_rate max_session_rate
+        http_responses_total http_requests_rate_max http_requests_total http_comp_bytes_in_total
+        http_comp_bytes_out_total http_comp_bytes_bypassed_total http_comp_responses_total connections_rate_max
+        connections_total intercepted_requests_total denied_connections_total denied_sessions_total
+        failed_header_rewriting_total http_cache_lookups_total http_cache_hits_total internal_errors_total
+        """;
+
+    /// <summary>Scope backend.</summary>
+    public const string Backend =
+        """
+        current_queue max_queue current_sessions max_sessions limit_sessions sessions_total bytes_in_total
+        bytes_out_total requests_denied_total responses_denied_total connection_errors_total response_errors_total
+        retry_warnings_total redispatch_warnings_total status weight active_servers backup_servers
+        check_up_down_total check_last_change_seconds downtime_seconds_total loadbalanced_total max_session_rate
+        http_responses_total http_requests_total client_aborts_total server_aborts_total http_comp_bytes_in_total
+        http_comp_bytes_out_total http_comp_bytes_bypassed_total http_comp_responses_total last_session_seconds
+        queue_time_average_seconds connect_time_average_seconds response_time_average_seconds
+        total_time_average_seconds failed_header_rewriting_total connection_attempts_total connection_reuses_total
+        http_cache_lookups_total http_cache_hits_total max_queue_time_seconds max_connect_time_seconds
+        max_response_time_seconds max_total_time_seconds internal_errors_total uweight agg_server_status
+        agg_server_check_status agg_check_status
         """;
 
     /// <summary>Scope server.</summary>
     public const string Server =
         """
-        current_queue|g|qcur|Number of current queued connections
-        max_queue|g|qmax|Highest value of queued connections encountered since process started
-        current_sessions|g|scur|Number of current sessions on the frontend, backend or server
-        max_sessions|g|smax|Highest value of current sessions encountered since process started
-        limit_sessions|g|slim|Frontend/listener/server's maxconn, backend's fullconn
-        sessions_total|c|stot|Total number of sessions since process started
-        bytes_in_total|c|bin|Total number of request bytes since process started
-        bytes_out_total|c|bout|Total number of response bytes since process started
-        responses_denied_total|c|dresp|Total number of denied responses since process started
-        connection_errors_total|c|econ|Total number of failed connections to server since the worker process started
-        response_errors_total|c|eresp|Total number of invalid responses since the worker process started
-        retry_warnings_total|c|wretr|Total number of server connection retries since the worker process started
-        redispatch_warnings_total|c|wredis|Total number of server redispatches due to connection failures since the
-        + worker process started
-        status|g|!status|Current status of the service, per state label value.
-        weight|g|weight|Server's effective weight, or sum of active servers' effective weights for a backend
-        check_failures_total|c|chkfail|Total number of failed individual health checks per server/backend, since
-        + the worker process started
-        check_up_down_total|c|chkdown|Total number of failed checks causing UP to DOWN server transitions, per
-        + server/backend, since the worker process started
-        check_last_change_seconds|g|lastchg|How long ago the last server state changed, in seconds
-        downtime_seconds_total|c|downtime|Total time spent in DOWN state, for server or backend
-        queue_limit|g|qlimit|Limit on the number of connections in queue, for servers only (maxqueue argument)
-        current_throttle|g|throttle|Throttling ratio applied to a server's maxconn and weight during the slowstart
-        + period (0 to 100%)
-        loadbalanced_total|c|lbtot|Total number of requests routed by load balancing since the worker process
-        + started (ignores queue pop and stickiness)
-        max_session_rate|g|rate_max|Highest value of sessions per second observed since the worker process started
-        check_status|g|!check_status|Status of last health check, per state label value.
-        check_code|g|?check_code|layer5-7 code, if available of the last health check.
-        check_duration_seconds|g|?/check_duration|Total duration of the latest server health check, in seconds.
-        http_responses_total|c|!code|Total number of HTTP responses with status 100-199 returned by this object
-        + since the worker process started
-        client_aborts_total|c|cli_abrt|Total number of requests or connections aborted by the client since the
-        + worker process started
-        server_aborts_total|c|srv_abrt|Total number of requests or connections aborted by the server since the
-        + worker process started
-        last_session_seconds|g|lastsess|How long ago some traffic was seen on this object on this worker process,
-        + in seconds
-        queue_time_average_seconds|g|/qtime|Avg. queue time for last 1024 successful connections.
-        connect_time_average_seconds|g|/ctime|Avg. connect time for last 1024 successful connections.
-        response_time_average_seconds|g|/rtime|Avg. response time for last 1024 successful connections.
-        total_time_average_seconds|g|/ttime|Avg. total time for last 1024 successful connections.
-        failed_header_rewriting_total|c|wrew|Total number of failed HTTP header rewrites since the worker process
-        + started
-        connection_attempts_total|c|connect|Total number of outgoing connection attempts on this backend/server
-        + since the worker process started
-        connection_reuses_total|c|reuse|Total number of reused connection on this backend/server since the worker
-        + process started
-        idle_connections_current|g|srv_icur|Current number of idle connections available for reuse on this server
-        idle_connections_limit|g|src_ilim|Limit on the number of available idle connections on this server (server
-        + 'pool_max_conn' directive)
-        max_queue_time_seconds|g|/qtime_max|Maximum observed time spent in the queue
-        max_connect_time_seconds|g|/ctime_max|Maximum observed time spent waiting for a connection to complete
-        max_response_time_seconds|g|/rtime_max|Maximum observed time spent waiting for a server response
-        max_total_time_seconds|g|/ttime_max|Maximum observed total request+response time
-        + (request+queue+connect+response+processing)
-        internal_errors_total|c|eint|Total number of internal errors since process started
-        unsafe_idle_connections_current|g|idle_conn_cur|Current number of unsafe idle connections
-        safe_idle_connections_current|g|safe_conn_cur|Current number of safe idle connections
-        used_connections_current|g|used_conn_cur|Current number of connections in use
-        need_connections_current|g|need_conn_est|Estimated needed number of connections
-        uweight|g|uweight|Server's user weight, or sum of active servers' user weights for a backend
+        current_queue max_queue current_sessions max_sessions limit_sessions sessions_total bytes_in_total
+        bytes_out_total responses_denied_total connection_errors_total response_errors_total retry_warnings_total
+        redispatch_warnings_total status weight check_failures_total check_up_down_total check_last_change_seconds
+        downtime_seconds_total queue_limit current_throttle loadbalanced_total max_session_rate check_status
+        check_code check_duration_seconds http_responses_total client_aborts_total server_aborts_total
+        last_session_seconds queue_time_average_seconds connect_time_average_seconds response_time_average_seconds
+        total_time_average_seconds failed_header_rewriting_total connection_attempts_total connection_reuses_total
+        idle_connections_current idle_connections_limit max_queue_time_seconds max_connect_time_seconds
+        max_response_time_seconds max_total_time_seconds internal_errors_total unsafe_idle_connections_current
+        safe_idle_connections_current used_connections_current need_connections_current uweight
         """;
 }

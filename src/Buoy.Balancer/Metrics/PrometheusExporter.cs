@@ -29,9 +29,10 @@ internal sealed class PrometheusExporter(ControlPlane plane)
     private static readonly string[] ProxyStates = ["DOWN", "UP"];
     private static readonly string[] Codes = ["1xx", "2xx", "3xx", "4xx", "5xx", "other"];
     private static readonly Metric[] Process = Parse(MetricTable.Process);
-    private static readonly Metric[] Frontends = Parse(MetricTable.Frontend);
-    private static readonly Metric[] Backends = Parse(MetricTable.Backend);
-    private static readonly Metric[] Servers = Parse(MetricTable.Server);
+    private static readonly Dictionary<string, Metric> OfProxies = Parse(MetricTable.Proxies).ToDictionary(m => m.Name);
+    private static readonly Metric[] Frontends = Named(MetricTable.Frontend);
+    private static readonly Metric[] Backends = Named(MetricTable.Backend);
+    private static readonly Metric[] Servers = Named(MetricTable.Server);
 
     [Flags]
     private enum Scopes
@@ -152,6 +153,9 @@ internal sealed class PrometheusExporter(ControlPlane plane)
                 p[2].Contains('/', StringComparison.Ordinal), p[3]);
         })];
     }
+
+    private static Metric[] Named(string names) =>
+        [.. names.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(n => OfProxies[n])];
 
     private static void Head(StringBuilder s, string scope, Metric m) =>
         s.Append("# HELP haproxy_").Append(scope).Append('_').Append(m.Name).Append(' ').Append(m.Help)

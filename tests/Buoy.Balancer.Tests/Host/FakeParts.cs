@@ -28,7 +28,7 @@ internal sealed class FakeParts : IBalancerParts
         {
             string[] argv = Environment.GetCommandLineArgs();
             string[] args = argv[1] == "balancer" ? argv[2..] : argv[1..];
-            IBalancerParts chosen = parts == "real" ? new RealParts() : new FakeParts();
+            IBalancerParts chosen = parts == "real" ? new BalancerParts() : new FakeParts();
             Environment.Exit(BalancerProgram.Run(args, chosen, [Environment.ProcessPath!, "balancer"]));
         }
     }

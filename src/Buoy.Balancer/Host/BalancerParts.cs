@@ -1,13 +1,12 @@
 using System.Net;
 using Buoy.Balancer.Control;
 using Buoy.Balancer.Engine;
-using Buoy.Balancer.Host;
 using Buoy.Balancer.State;
 
-namespace Buoy.Composition;
+namespace Buoy.Balancer.Host;
 
 /// <summary>The real parts of a balancer: shards and control thread.</summary>
-internal sealed class BalancerParts : IBalancerParts
+public sealed class BalancerParts : IBalancerParts
 {
     /// <inheritdoc/>
     public IDataPlane CreateDataPlane(BalancerState state, ILogSink logs, ILocalService? local) => new DataPlane(state, logs, local);
