@@ -152,7 +152,7 @@ public sealed record ProxyConfig
     public StickTables.StickTableConfig? StickTable { get; init; }
 
     /// <summary>stick lines in order.</summary>
-    public IReadOnlyList<StickTables.StickRuleConfig> StickRules { get; init; } = [];
+    internal IReadOnlyList<Rules.StickRule> StickRules { get; init; } = [];
     public RetryOn RetryOn { get; init; } = RetryOn.ConnectFailure;
 
     /// <summary>Load at which servers with a minconn reach their maxconn; null = a tenth of what may come.</summary>

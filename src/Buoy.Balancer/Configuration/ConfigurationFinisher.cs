@@ -1,3 +1,5 @@
+using Buoy.Balancer.Rules.Samples;
+
 namespace Buoy.Balancer.Configuration;
 
 /// <summary>
@@ -206,7 +208,7 @@ internal sealed class ConfigurationFinisher(
 
     private void Sticks(ProxyBuilder proxy)
     {
-        foreach (var rule in proxy.StickRules)
+        foreach (var rule in proxy.Settings.Rules.Sticks)
         {
             string name = rule.Table ?? proxy.Name;
             var table = proxies.Find(p => p.Name == name && p.StickTable is not null)?.StickTable;
@@ -214,10 +216,17 @@ internal sealed class ConfigurationFinisher(
             {
                 context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': unable to find stick-table '{name}'.");
             }
-            else if (table.Type is not (StickTables.StickKeyType.Ip or StickTables.StickKeyType.Ipv6))
+            else if (!SampleCasts.Possible(rule.Key.Type, StickTables.StickKeys.TypeOf(table.Type)))
             {
-                context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': src in stick-table '{name}' of another type than ip "
-                    + "or ipv6 is not supported yet");
+                context.Add(Severity.Alert,
+                    $"config : Proxy '{proxy.Name}': type of fetch not usable with type of stick-table '{name}'.");
+            }
+            else if (rule.OnResponse && proxy.Settings.Mode == ProxyMode.Tcp && rule.Key.Fetch.Source
+                is SampleSource.ResponseBuffer or SampleSource.EitherBuffer)
+            {
+                // Bytes of a TCP server are not looked at, as with tcp-response content.
+                context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': 'stick store-response {rule.Key.Text}' is not supported "
+                    + "yet in TCP mode");
             }
         }
     }

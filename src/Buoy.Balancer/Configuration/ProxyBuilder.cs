@@ -81,7 +81,6 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
     public ProxyFormats? Formats { get; set; }
     public StickTables.StickTableConfig? StickTable { get; set; }
     public SourcePlace StickPlace { get; set; }
-    public List<StickTables.StickRuleConfig> StickRules { get; } = [];
     public bool HasFrontend => Kind != ProxyKind.Backend;
     public bool HasBackend => Kind != ProxyKind.Frontend;
 
@@ -97,7 +96,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
-            BalanceFactor = s.BalanceFactor, StickTable = StickTable, StickRules = StickRules,
+            BalanceFactor = s.BalanceFactor, StickTable = StickTable, StickRules = s.Rules.Sticks,
             Cookie = s.Cookie, Persist = s.Switch("persist"),
             RetryOn = s.RetryOn, FullConn = s.FullConn, BufferRequest = s.Switch("http-buffer-request"),
             PretendKeepAlive = s.Switch("http-pretend-keepalive"), PreferLastServer = s.Switch("prefer-last-server"),

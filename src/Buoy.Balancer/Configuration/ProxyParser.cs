@@ -127,9 +127,6 @@ internal sealed class ProxyParser(
             case "stick-table":
                 StickTables.StickParser.Table(context, proxy);
                 break;
-            case "stick":
-                StickTables.StickParser.Rule(context, proxy);
-                break;
             case "retry-on":
                 RetryParser.Parse(context, proxy, settings);
                 break;

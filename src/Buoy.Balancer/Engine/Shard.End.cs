@@ -83,6 +83,8 @@ internal sealed unsafe partial class Shard<TPoller>
             c->BackendCounters[(int)Counter.SessionsCurrent]--;
             c->Flags &= ~ConnFlags.InBackend;
         }
+
+        StreamOf(c)?.EndStream(c->BytesIn, c->BytesOut, _now);
     }
 
     /// <summary>

@@ -2,6 +2,7 @@ using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine.Http;
 using Buoy.Balancer.Rules;
 using Buoy.Balancer.State;
+using Buoy.Balancer.StickTables;
 using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
@@ -97,6 +98,7 @@ internal sealed unsafe partial class Shard<TPoller>
         {
             // It may still read: half a request is answered.
             c->FrontendCounters[(int)Counter.RequestErrors]++;
+            CountBadRequest(c);
             KeepRequestLine(c, "<BADREQ>"u8);
             Fail(c, 400, 'C', 'R');
             return;
@@ -109,12 +111,28 @@ internal sealed unsafe partial class Shard<TPoller>
             c->EndPhase = (byte)'R';
         }
 
+        if (have > 0 || !c->Has(ConnFlags.NotFirst))
+        {
+            CountBadRequest(c);
+        }
+
         EndTransaction(c);
         CloseClient(c);
     }
 
+    /// <summary>What is tracked counts a request that came badly or not at all.</summary>
+    private void CountBadRequest(Conn* c)
+    {
+        if (StreamOf(c) is { } st)
+        {
+            st.CountRequest(_now);
+            st.Count(StickEvents.Error, _now);
+        }
+    }
+
     private void BadRequest(Conn* c)
     {
+        CountBadRequest(c);
         c->FrontendCounters[(int)Counter.RequestErrors]++;
         c->FrontendCounters[(int)Counter.Requests]++;
         KeepRequestLine(c, "<BADREQ>"u8);
@@ -139,6 +157,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
         c->Flags |= ConnFlags.InTransaction;
         c->FrontendCounters[(int)Counter.RequestErrors]++;
+        StreamOf(c)?.CountRequest(_now);
         KeepRequestLine(c, "<BADREQ>"u8);
         Fail(c, 408, 'c', 'R');
     }

@@ -124,6 +124,8 @@ internal sealed unsafe partial class Shard<TPoller>
         scope.ResponseVariables = st?.Response;
         scope.ProcessVariables = _plane.ProcessVariables;
         scope.Captures = st?.Captures;
+        scope.SessionCounters = st?.SessionCounters;
+        scope.StreamCounters = st?.Counters;
         return scope;
     }
 

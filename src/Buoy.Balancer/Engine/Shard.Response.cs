@@ -1,6 +1,8 @@
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine.Http;
+using Buoy.Balancer.Rules.Actions;
 using Buoy.Balancer.State;
+using Buoy.Balancer.StickTables;
 using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
@@ -81,6 +83,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
                     c->BackendCounters[(int)Counter.ResponseErrors]++;
                     c->ServerCounters[(int)Counter.ResponseErrors]++;
+                    StreamOf(c)?.Count(StickEvents.Failure, _now);
                     Fail(c, 502, 'P', 'H');
                     return;
             }
@@ -132,6 +135,7 @@ internal sealed unsafe partial class Shard<TPoller>
         _plane.State.Observer?.NoAnswer(c->Server, "Close from server (http)");
         c->BackendCounters[(int)Counter.ResponseErrors]++;
         c->ServerCounters[(int)Counter.ResponseErrors]++;
+        StreamOf(c)?.Count(StickEvents.Failure, _now);
         Fail(c, 502, 'S', 'H');
     }
 
@@ -157,6 +161,7 @@ internal sealed unsafe partial class Shard<TPoller>
             : _head.ContentLength >= 0 ? BodyTracker.OfLength(_head.ContentLength) : BodyTracker.UntilClose;
         if (StreamOf(c) is { } ruled)
         {
+            ruled.Count(TrackAction.OfStatus(status), _now);
             if (!RunResponse(c, ruled, ref have))
             {
                 return;
@@ -167,6 +172,10 @@ internal sealed unsafe partial class Shard<TPoller>
                 // A rule took the length away: the client knows the end by the close only.
                 c->Flags |= ConnFlags.CloseAfter;
             }
+        }
+        else
+        {
+            StoreStick(c);
         }
 
         int headLength = _head.Length;

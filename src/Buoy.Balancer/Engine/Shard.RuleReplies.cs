@@ -104,6 +104,7 @@ internal sealed unsafe partial class Shard<TPoller>
         CountOut(c, w.Length);
         if (silent)
         {
+            st.EndStream(c->BytesIn, c->BytesOut, _now);
             c->Flags &= ~ConnFlags.InTransaction;
         }
 
@@ -318,6 +319,8 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         run.Begin(m, st);
+        NoteResponseSticks(c, run, st);
+        StoreStick(c);
         var result = RuleResult.Continue;
         if (c->Backend != c->Frontend && _config.Proxies[c->Backend].Rules is { } backend)
         {
@@ -546,6 +549,7 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         ChooseServer(run, st, backend);
+        NoteSticks(run, st, backend);
         ReleaseIn(c);
         c->Mode = InMode.Raw;
         c->Backend = -1;

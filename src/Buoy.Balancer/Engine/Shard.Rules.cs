@@ -5,6 +5,7 @@ using Buoy.Balancer.Rules.Actions;
 using Buoy.Balancer.Rules.Conditions;
 using Buoy.Balancer.Rules.Samples;
 using Buoy.Balancer.State;
+using Buoy.Balancer.StickTables;
 using static Buoy.Linux.DataSyscalls;
 
 namespace Buoy.Balancer.Engine;
@@ -80,6 +81,11 @@ internal sealed unsafe partial class Shard<TPoller>
 
         bool lives = _config.Proxies[c->Frontend].Rules is not { } rules || RunSession(c, st, rules.Session);
         st.ConnectionSource = st.SessionSource = c->Address;
+        if (lives)
+        {
+            st.SessionCounters.Count(StickEvents.Session, _now);
+        }
+
         return lives;
     }
 
@@ -89,6 +95,8 @@ internal sealed unsafe partial class Shard<TPoller>
         if (StreamOf(c) is { } st)
         {
             _streams[c->Index] = null;
+            st.Counters.Release(_now);
+            st.SessionCounters.Release(_now);
             st.Reset();
             _freeStreams.Push(st);
         }
@@ -151,6 +159,8 @@ internal sealed unsafe partial class Shard<TPoller>
         s.RequestVariables = st.Request;
         s.ResponseVariables = st.Response;
         s.Captures = st.Captures;
+        s.SessionCounters = st.SessionCounters;
+        s.StreamCounters = st.Counters;
         s.RequestNumber = c->Number;
         s.UniqueId = UniqueId(c);
         return run;
@@ -233,6 +243,7 @@ internal sealed unsafe partial class Shard<TPoller>
             st.Phase = RulePhase.FrontendContent;
             if (Monitor(c, run, st, m))
             {
+                st.CountRequest(_now);
                 FinishReply(c, st, have, headLength + body, 'L', 'R', silent: true);
                 return;
             }
@@ -267,6 +278,12 @@ internal sealed unsafe partial class Shard<TPoller>
                 if (run.ReplyCause == 'P')
                 {
                     c->FrontendCounters[(int)Counter.DeniedRequests]++;
+                }
+
+                if (run.ReplyCause == 'P' || run.ReplyHeader is not null)
+                {
+                    // Denied, or asked to authenticate.
+                    st.Count(StickEvents.Error, _now);
                 }
 
                 if (!run.BuildReply(status => ErrorPage(c, status)))
@@ -402,6 +419,11 @@ internal sealed unsafe partial class Shard<TPoller>
             st.WaitSince = 0;
             st.Rule = 0;
             st.Phase++;
+            if (st.Phase == RulePhase.Frontend)
+            {
+                st.CountRequest(_now);
+            }
+
             if (st.Phase == RulePhase.BackendContent)
             {
                 run.Scope.Final = true;
@@ -425,6 +447,7 @@ internal sealed unsafe partial class Shard<TPoller>
             if (st.Phase == RulePhase.Done)
             {
                 ChooseServer(run, st, backend);
+                NoteSticks(run, st, backend);
                 return backend;
             }
         }

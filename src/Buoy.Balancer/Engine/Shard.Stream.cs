@@ -215,7 +215,6 @@ internal sealed unsafe partial class Shard<TPoller>
         c->BackendCounters[(int)Counter.Selected]++;
         s[(int)Counter.LastSession] = c->BackendCounters[(int)Counter.LastSession] = _now / 1000;
         _plane.AddConnection(server);
-        StoreStick(c);
         c->Flags |= ConnFlags.HoldsServer;
         c->QueueAt = _now;
         if (c->Has(ConnFlags.Http))
@@ -314,6 +313,7 @@ internal sealed unsafe partial class Shard<TPoller>
         c->StateSince = c->ConnectAt = c->LastActivity = s->LastActivity = _now;
         if (!c->Has(ConnFlags.Http))
         {
+            StoreStickOfTcp(c);
             LogEarly(c);
         }
 

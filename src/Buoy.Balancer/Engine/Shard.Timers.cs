@@ -178,6 +178,7 @@ internal sealed unsafe partial class Shard<TPoller>
             _plane.State.Observer?.NoAnswer(c->Server, "Read timeout (http)");
             c->BackendCounters[(int)Counter.ResponseErrors]++;
             c->ServerCounters[(int)Counter.ResponseErrors]++;
+            StreamOf(c)?.Count(StickTables.StickEvents.Failure, _now);
             Fail(c, 504, 's', c->Mode == InMode.Body ? 'D' : 'H');
         }
         else

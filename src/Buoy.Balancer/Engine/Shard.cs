@@ -79,6 +79,8 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _cookies = [.. _config.Proxies.Select(CookieOf)];
         _sticks = [.. _config.Proxies.Select(SticksOf)];
         _serverIds = [.. _config.Proxies.Select(ServerIdsOf)];
+        _serverNames = [.. _config.Proxies.Select(ServerNamesOf)];
+        _serverAddresses = new string?[_config.Servers.Count];
         _keyKinds = [.. _config.Proxies.Select(KeyKindOf)];
         _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
         _idle = new nint[_servers.Count];

@@ -1,5 +1,6 @@
 using Buoy.Balancer.Engine;
 using Buoy.Balancer.Rules.Samples;
+using Buoy.Balancer.StickTables;
 
 namespace Buoy.Balancer.Rules;
 
@@ -29,6 +30,17 @@ internal sealed class StreamRules : IDisposable
     public VariableStore Response { get; } = new();
 
     public CaptureStore Captures { get; } = new();
+
+    /// <summary>What the connection tracks, and what the current stream does.</summary>
+    public TrackedCounters SessionCounters { get; } = new();
+
+    public TrackedCounters Counters { get; } = new();
+
+    /// <summary>Keys of the backend's stick rules.</summary>
+    public StickKeyStore StickKeys { get; } = new();
+
+    /// <summary>The current HTTP request is counted: what is tracked from now on counts it, too.</summary>
+    public bool RequestCounted { get; set; }
 
     /// <summary>The client's address as the connection has it, and as the session's rules left it.</summary>
     public SocketAddressBytes ConnectionSource;
@@ -62,6 +74,32 @@ internal sealed class StreamRules : IDisposable
 
     public bool Strict { get; set; }
 
+    /// <summary>Counts for all that is tracked.</summary>
+    public void Count(StickEvents events, long now)
+    {
+        SessionCounters.Count(events, now);
+        Counters.Count(events, now);
+    }
+
+    /// <summary>An HTTP request is there, good or bad; counted once.</summary>
+    public void CountRequest(long now)
+    {
+        if (!RequestCounted)
+        {
+            RequestCounted = true;
+            Count(StickEvents.Request, now);
+        }
+    }
+
+    /// <summary>A stream is over: its bytes are counted, and it tracks nothing more.</summary>
+    public void EndStream(long fromClient, long toClient, long now)
+    {
+        SessionCounters.CountBytes(fromClient, toClient, now);
+        Counters.CountBytes(fromClient, toClient, now);
+        Counters.Release(now);
+        RequestCounted = false;
+    }
+
     /// <summary>Forgets the request; the session's variables and addresses stay.</summary>
     public void NextRequest()
     {
@@ -76,6 +114,7 @@ internal sealed class StreamRules : IDisposable
         ServerTimeout = TunnelTimeout = null;
         Server = -1;
         Strict = false;
+        StickKeys.Reset(0);
     }
 
     /// <summary>Forgets everything: ready for another connection.</summary>

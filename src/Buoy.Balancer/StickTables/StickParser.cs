@@ -2,7 +2,7 @@ using Buoy.Balancer.Configuration;
 
 namespace Buoy.Balancer.StickTables;
 
-/// <summary><c>stick-table …</c> and <c>stick on|match|store-request src …</c> (configuration manual 4.2).</summary>
+/// <summary><c>stick-table …</c> (configuration manual 4.2).</summary>
 internal static class StickParser
 {
     private const int DefaultLength = 32;
@@ -29,54 +29,12 @@ internal static class StickParser
         }
     }
 
-    public static void Rule(ParseContext context, ProxyBuilder? proxy)
-    {
-        if (proxy is null)
-        {
-            context.Alert("'stick' is not supported in 'defaults' section.");
-            return;
-        }
-
-        if (!proxy.HasBackend)
-        {
-            context.Warning($"'stick' ignored because {proxy.TypeName} '{proxy.Name}' has no backend capability.");
-            return;
-        }
-
-        string kind = context[1];
-        if (kind is not ("on" or "match" or "store-request" or "store-response"))
-        {
-            context.Alert("'stick' expects 'on', 'match', or 'store'.");
-        }
-        else if (context[2].Length == 0)
-        {
-            context.Alert("'stick' expects a fetch method.");
-        }
-        else if (kind == "store-response" || context[2] != "src")
-        {
-            context.NotSupported($"stick {kind} {context[2]}");
-        }
-        else if (context[3] is "if" or "unless" || context[5] is "if" or "unless")
-        {
-            context.NotSupported($"stick {kind} src … {(context[3] == "table" ? context[5] : context[3])}");
-        }
-        else if (context[3].Length > 0 && context[3] != "table")
-        {
-            context.Alert($"'stick': unknown keyword '{context[3]}'.");
-        }
-        else
-        {
-            string? table = context[3] == "table" ? context[4] : null;
-            proxy.StickRules.Add(new StickRuleConfig(kind is "on" or "match", kind is "on" or "store-request", table));
-        }
-    }
-
     private static StickTableConfig? Parse(ParseContext context)
     {
         StickKeyType? type = null;
         int length = 0, size = 0, expire = 0;
-        bool noPurge = false, server = false;
-        var data = new SortedSet<StickData>();
+        bool noPurge = false, address = false;
+        var stores = new List<StickStore>();
         for (int i = 1; i < context.Words.Count; i++)
         {
             string word = context[i];
@@ -106,7 +64,7 @@ internal static class StickParser
 
                     i++;
                     break;
-                case "size" or "expire" when value.Length == 0:
+                case "size" or "expire" or "peers" when value.Length == 0:
                     return Fail(context, $"missing argument after '{word}'.");
                 case "size":
                     if (!Size(value, out size, out char wrong))
@@ -117,9 +75,21 @@ internal static class StickParser
                     i++;
                     break;
                 case "expire":
-                    if (context.Time(value, out expire, out string bad) != Units.TimeError.None)
+                    switch (context.Time(value, out expire, out string bad))
                     {
-                        return Fail(context, $"unexpected character '{bad}' in argument of 'expire'.");
+                        case Units.TimeError.None:
+                            break;
+                        case Units.TimeError.Overflow:
+                            context.AlertTight($"stick-table: timer overflow in argument <{value}> to <expire>, maximum value is "
+                                + "2147483647 ms (~24.8 days).");
+                            return null;
+                        case Units.TimeError.Underflow:
+                            context.AlertTight($"stick-table: timer underflow in argument <{value}> to <expire>, minimum non-null "
+                                + "value is 1 ms.");
+                            return null;
+                        case Units.TimeError.Unexpected:
+                        default:
+                            return Fail(context, $"unexpected character '{bad}' in argument of 'expire'.");
                     }
 
                     i++;
@@ -128,27 +98,25 @@ internal static class StickParser
                     noPurge = true;
                     break;
                 case "store":
-                    foreach (string name in value.Split(',', StringSplitOptions.RemoveEmptyEntries))
+                    if (StickStoreParser.Parse(context, value, stores) is { } error)
                     {
-                        if (name == "server_id")
-                        {
-                            server = true;
-                        }
-                        else if (name is "gpt0" or "gpc0" or "gpc1")
-                        {
-                            data.Add(name == "gpt0" ? StickData.Gpt0 : name == "gpc0" ? StickData.Gpc0 : StickData.Gpc1);
-                        }
-                        else
-                        {
-                            context.NotSupported($"stick-table store {name}");
-                            return null;
-                        }
+                        return Fail(context, error);
                     }
 
                     i++;
                     break;
-                case "peers" or "srvkey" or "write-to":
-                    context.NotSupported($"stick-table {word}");
+                case "srvkey":
+                    if (value is not ("name" or "addr"))
+                    {
+                        context.Alert($"stick-table : unknown server key type '{value}'.");
+                        return null;
+                    }
+
+                    address = value == "addr";
+                    i++;
+                    break;
+                case "peers":
+                    context.NotSupported("stick-table peers");
                     return null;
                 default:
                     return Fail(context, $"unknown argument '{word}'.");
@@ -156,7 +124,7 @@ internal static class StickParser
         }
 
         return size == 0 ? Fail(context, "missing size.") : type is null ? Fail(context, "missing type.")
-            : new StickTableConfig(type.Value, length, size, expire, noPurge, server, [.. data]);
+            : new StickTableConfig(type.Value, length, size, expire, noPurge, [.. stores.OrderBy(s => s.Type)], address);
     }
 
     private static StickTableConfig? Fail(ParseContext context, string text)
@@ -165,13 +133,14 @@ internal static class StickParser
         return null;
     }
 
-    /// <summary>A number with k, m or g for powers of 1024.</summary>
+    /// <summary>A number with k, m or g for powers of 1024; it ends where 32 bits do.</summary>
     private static bool Size(string text, out int size, out char wrong)
     {
         long number = Units.Atol(text, out string rest);
         int shift = rest.ToLowerInvariant() switch { "" => 0, "k" => 10, "m" => 20, "g" => 30, _ => -1 };
         wrong = rest.Length > 0 ? rest[0] : '\0';
-        size = shift < 0 ? 0 : (int)Math.Min(int.MaxValue, number << shift);
-        return shift >= 0;
+        bool fits = shift >= 0 && number <= uint.MaxValue >> shift;
+        size = fits ? (int)Math.Min(int.MaxValue, number << shift) : 0;
+        return fits;
     }
 }

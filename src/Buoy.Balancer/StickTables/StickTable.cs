@@ -1,67 +1,51 @@
-using System.Diagnostics.CodeAnalysis;
-
 namespace Buoy.Balancer.StickTables;
-
-/// <summary>One entry. Fields are read and written under its stripe's lock.</summary>
-internal sealed class StickEntry(byte[] key, int data)
-{
-    public byte[] Key { get; } = key;
-
-    /// <summary>HAProxy's id of the server in its backend, 0 = none.</summary>
-    public int ServerId { get; set; }
-
-    /// <summary>Its name, null = none stored.</summary>
-    public string? ServerName { get; set; }
-
-    /// <summary>When it ends, monotonic ms; <see cref="long.MaxValue"/> = never.</summary>
-    public long Expires { get; set; }
-
-    /// <summary>When it was last used, monotonic ms.</summary>
-    public long LastUse { get; set; }
-
-    /// <summary>Values by position in <see cref="StickTableConfig.Data"/>; rates as of the last event.</summary>
-    public long[] Data { get; } = new long[data];
-
-    /// <summary>Neighbours in the stripe's order of use, the oldest first.</summary>
-    internal StickEntry? Older { get; set; }
-
-    internal StickEntry? Newer { get; set; }
-}
 
 /// <summary>
 /// A stick table, used by all shards at once. Keys are spread over stripes, each with a lock of its own that is held for
 /// one look-up: an owner shard would cost a message to another thread and back per request, and a stripe's lock is
 /// hardly ever met. A stripe keeps its entries in the order of their last use, which is the order in which they expire,
-/// so that expiry and purging cost nothing but what they remove.
+/// so that expiry and purging cost nothing but what they remove; entries that are tracked are not in that order.
 /// </summary>
 internal sealed class StickTable
 {
     private const int StripeCount = 64;
-    private readonly Stripe[] _stripes = [.. Enumerable.Range(0, StripeCount).Select(_ => new Stripe())];
-    private readonly bool _hasServers;
+    private readonly StickStripe[] _stripes = [.. Enumerable.Range(0, StripeCount).Select(_ => new StickStripe())];
     private int _used;
 
     /// <param name="servers">Rules store servers in it.</param>
     public StickTable(string name, StickTableConfig config, bool servers)
     {
-        (Name, Config, _hasServers) = (name, config, servers);
+        (Name, Config) = (name, config);
+        var stores = new List<StickStore>(config.Stores);
+        foreach (var type in servers ? [StickData.ServerId, StickData.ServerKey] : (StickData[])[])
+        {
+            if (stores.TrueForAll(s => s.Type != type))
+            {
+                stores.Add(new StickStore(type));
+            }
+        }
+
+        Stores = [.. stores.OrderBy(s => s.Type)];
+        Layout = new StickLayout(Stores);
     }
 
     public string Name { get; }
 
     public StickTableConfig Config { get; }
 
-    /// <summary>Do rules store servers here, and with them their names?</summary>
-    public bool HasNames => _hasServers;
+    /// <summary>What entries store, in the order in which it is shown.</summary>
+    public IReadOnlyList<StickStore> Stores { get; }
 
-    /// <summary>Do entries have a server?</summary>
-    public bool HasServers => _hasServers || Config.ServerId;
+    public StickLayout Layout { get; }
 
     public int Used => Volatile.Read(ref _used);
 
-    /// <summary>The server of a key, 0 = none. What is found lives on for the table's expire time.</summary>
-    public int FindServer(ReadOnlySpan<byte> key, long now)
+    /// <summary>
+    /// The server of a key: its id, 0 = none, and its name or address. What is found lives on for the table's expire time.
+    /// </summary>
+    public int FindServer(ReadOnlySpan<byte> key, long now, out string? server)
     {
+        server = null;
         var stripe = StripeOf(key);
         lock (stripe)
         {
@@ -72,16 +56,39 @@ internal sealed class StickTable
             }
 
             Touch(stripe, e, now);
+            server = e.ServerKey;
             return e.ServerId;
         }
     }
 
     /// <summary>Stores a key's server; false = the table is full and refuses (nopurge).</summary>
-    public bool StoreServer(ReadOnlySpan<byte> key, int server, string name, long now) =>
-        Change(key, now, e => (e.ServerId, e.ServerName) = (server, name));
+    public bool StoreServer(ReadOnlySpan<byte> key, int server, string name, long now)
+    {
+        var store = new ServerStore(server, name);
+        return Change(key, now, ref store);
+    }
 
-    /// <summary>Finds or creates an entry and changes it; false = the table is full and refuses (nopurge).</summary>
-    public bool Change(ReadOnlySpan<byte> key, long now, Action<StickEntry> change)
+    /// <summary>Visits the entry of a key without using it; false = there is none.</summary>
+    public bool Look<T>(ReadOnlySpan<byte> key, long now, ref T visitor)
+        where T : struct, IStickVisitor
+    {
+        var stripe = StripeOf(key);
+        lock (stripe)
+        {
+            Expire(stripe, now);
+            if (!stripe.Find(key, out var e))
+            {
+                return false;
+            }
+
+            visitor.Visit(e, Layout, now);
+            return true;
+        }
+    }
+
+    /// <summary>Finds or creates an entry, which is used thereby; false = the table is full and refuses (nopurge).</summary>
+    public bool Change<T>(ReadOnlySpan<byte> key, long now, ref T visitor)
+        where T : struct, IStickVisitor
     {
         var stripe = StripeOf(key);
         lock (stripe)
@@ -90,7 +97,7 @@ internal sealed class StickTable
             if (stripe.Find(key, out var e))
             {
                 Touch(stripe, e, now);
-                change(e);
+                visitor.Visit(e, Layout, now);
                 return true;
             }
         }
@@ -104,36 +111,79 @@ internal sealed class StickTable
 
         lock (stripe)
         {
-            if (stripe.Find(key, out var other))
+            if (stripe.Find(key, out var e))
             {
+                // Another thread was faster.
                 Interlocked.Decrement(ref _used);
-                change(other);
-                return true;
+            }
+            else
+            {
+                e = new StickEntry(key.ToArray(), Layout.Length, stripe) { LastUse = now, Expires = ExpiryOf(now) };
+                stripe.Entries.Add(e.Key, e);
+                stripe.Append(e);
             }
 
-            var e = new StickEntry(key.ToArray(), Config.Data.Count);
-            stripe.Entries.Add(e.Key, e);
-            stripe.Append(e);
-            e.LastUse = now;
-            e.Expires = Config.Expire > 0 ? now + Config.Expire : long.MaxValue;
-            change(e);
+            visitor.Visit(e, Layout, now);
             return true;
         }
     }
 
-    /// <summary>Takes one entry out; false = there is none.</summary>
-    public bool Remove(ReadOnlySpan<byte> key)
+    /// <summary>
+    /// Begins to track a key and counts it: the entry stays until <see cref="Release"/>. Null = the table is full.
+    /// </summary>
+    public StickEntry? Track(ReadOnlySpan<byte> key, StickEvents events, long now)
+    {
+        var start = new TrackStart(events);
+        return Change(key, now, ref start) ? start.Entry : null;
+    }
+
+    /// <summary>Visits an entry that is tracked.</summary>
+    public void Apply<T>(StickEntry e, long now, ref T visitor)
+        where T : struct, IStickVisitor
+    {
+        lock (e.Stripe)
+        {
+            visitor.Visit(e, Layout, now);
+        }
+    }
+
+    /// <summary>Ends tracking.</summary>
+    public void Release(StickEntry e, long now)
+    {
+        var stripe = (StickStripe)e.Stripe;
+        lock (stripe)
+        {
+            Layout.EndConnection(e);
+            e.LastUse = now;
+            e.Expires = ExpiryOf(now);
+            if (--e.Users == 0)
+            {
+                stripe.Append(e);
+            }
+        }
+    }
+
+    /// <summary>What came of <see cref="Remove"/>.</summary>
+    public enum Removal { None, Done, InUse }
+
+    /// <summary>Takes one entry out, unless it is tracked.</summary>
+    public Removal Remove(ReadOnlySpan<byte> key)
     {
         var stripe = StripeOf(key);
         lock (stripe)
         {
             if (!stripe.Find(key, out var e))
             {
-                return false;
+                return Removal.None;
+            }
+
+            if (e.Users > 0)
+            {
+                return Removal.InUse;
             }
 
             Drop(stripe, e);
-            return true;
+            return Removal.Done;
         }
     }
 
@@ -146,11 +196,9 @@ internal sealed class StickTable
             lock (stripe)
             {
                 Expire(stripe, now);
-                for (var e = stripe.Oldest; e is not null; e = e.Newer)
+                foreach (var e in stripe.Entries.Values)
                 {
-                    var copy = new StickEntry(e.Key, e.Data.Length) { ServerId = e.ServerId, ServerName = e.ServerName, Expires = e.Expires };
-                    e.Data.CopyTo(copy.Data, 0);
-                    all.Add(copy);
+                    all.Add(e.Copy());
                 }
             }
         }
@@ -159,23 +207,22 @@ internal sealed class StickTable
         return all;
     }
 
-    private static uint HashOf(ReadOnlySpan<byte> key) => Engine.Balance.Hashes.Avalanche(Engine.Balance.Hashes.Djb2(key));
+    private StickStripe StripeOf(ReadOnlySpan<byte> key) => _stripes[StickStripe.HashOf(key) % StripeCount];
 
-    private Stripe StripeOf(ReadOnlySpan<byte> key) => _stripes[HashOf(key) % StripeCount];
+    private long ExpiryOf(long now) => Config.Expire > 0 ? now + Config.Expire : long.MaxValue;
 
-    private void Touch(Stripe stripe, StickEntry e, long now)
+    private void Touch(StickStripe stripe, StickEntry e, long now)
     {
         e.LastUse = now;
-        if (Config.Expire > 0)
+        e.Expires = ExpiryOf(now);
+        if (e.Users == 0)
         {
-            e.Expires = now + Config.Expire;
+            stripe.Unlink(e);
+            stripe.Append(e);
         }
-
-        stripe.Unlink(e);
-        stripe.Append(e);
     }
 
-    private void Expire(Stripe stripe, long now)
+    private void Expire(StickStripe stripe, long now)
     {
         while (stripe.Oldest is { } e && e.Expires <= now)
         {
@@ -183,7 +230,7 @@ internal sealed class StickTable
         }
     }
 
-    private void Drop(Stripe stripe, StickEntry e)
+    private void Drop(StickStripe stripe, StickEntry e)
     {
         stripe.Unlink(e);
         stripe.Entries.Remove(e.Key);
@@ -196,7 +243,7 @@ internal sealed class StickTable
         // Another thread may take the entry that was chosen: then it is looked for again.
         for (int attempt = 0; attempt < StripeCount; attempt++)
         {
-            Stripe? oldest = null;
+            StickStripe? oldest = null;
             long first = long.MaxValue;
             foreach (var stripe in _stripes)
             {
@@ -233,70 +280,24 @@ internal sealed class StickTable
         return false;
     }
 
-    /// <summary>Bytes as keys, by their content.</summary>
-    private sealed class KeyComparer : IEqualityComparer<byte[]>, IAlternateEqualityComparer<ReadOnlySpan<byte>, byte[]>
+    private struct ServerStore(int id, string key) : IStickVisitor
     {
-        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
-
-        public int GetHashCode(byte[] obj) => (int)HashOf(obj);
-
-        public bool Equals(ReadOnlySpan<byte> alternate, byte[] other) => alternate.SequenceEqual(other);
-
-        public int GetHashCode(ReadOnlySpan<byte> alternate) => (int)HashOf(alternate);
-
-        public byte[] Create(ReadOnlySpan<byte> alternate) => alternate.ToArray();
+        public readonly void Visit(StickEntry e, StickLayout layout, long now) => (e.ServerId, e.ServerKey) = (id, key);
     }
 
-    private sealed class Stripe
+    private struct TrackStart(StickEvents events) : IStickVisitor
     {
-        private readonly Dictionary<byte[], StickEntry>.AlternateLookup<ReadOnlySpan<byte>> _lookup;
+        public StickEntry? Entry { get; private set; }
 
-        public Stripe() => _lookup = Entries.GetAlternateLookup<ReadOnlySpan<byte>>();
-
-        public Dictionary<byte[], StickEntry> Entries { get; } = new(new KeyComparer());
-
-        public StickEntry? Oldest { get; private set; }
-
-        private StickEntry? Newest { get; set; }
-
-        public bool Find(ReadOnlySpan<byte> key, [NotNullWhen(true)] out StickEntry? e) =>
-            _lookup.TryGetValue(key, out e);
-
-        public void Append(StickEntry e)
+        public void Visit(StickEntry e, StickLayout layout, long now)
         {
-            e.Older = Newest;
-            e.Newer = null;
-            if (Newest is null)
+            Entry = e;
+            if (e.Users++ == 0)
             {
-                Oldest = e;
-            }
-            else
-            {
-                Newest.Newer = e;
+                ((StickStripe)e.Stripe).Unlink(e);
             }
 
-            Newest = e;
-        }
-
-        public void Unlink(StickEntry e)
-        {
-            if (e.Older is null)
-            {
-                Oldest = e.Newer;
-            }
-            else
-            {
-                e.Older.Newer = e.Newer;
-            }
-
-            if (e.Newer is null)
-            {
-                Newest = e.Older;
-            }
-            else
-            {
-                e.Newer.Older = e.Older;
-            }
+            layout.Count(e, events, now);
         }
     }
 }

@@ -3,21 +3,47 @@ namespace Buoy.Balancer.StickTables;
 /// <summary>What a table's keys are (configuration manual 4.2 "stick-table").</summary>
 public enum StickKeyType { Ip, Ipv6, Integer, String, Binary }
 
-/// <summary>Numbers that an entry can store beside its server, in the order in which the original shows them.</summary>
-public enum StickData { Gpt0, Gpc0, Gpc1 }
+/// <summary>What an entry can store, in the order in which the original shows it (manual 4.2 "stick-table").</summary>
+public enum StickData
+{
+    ServerId,
+    Gpt0,
+    Gpc0,
+    Gpc0Rate,
+    ConnCnt,
+    ConnRate,
+    ConnCur,
+    SessCnt,
+    SessRate,
+    HttpReqCnt,
+    HttpReqRate,
+    HttpErrCnt,
+    HttpErrRate,
+    BytesInCnt,
+    BytesInRate,
+    BytesOutCnt,
+    BytesOutRate,
+    Gpc1,
+    Gpc1Rate,
+    ServerKey,
+    HttpFailCnt,
+    HttpFailRate,
+    Gpt,
+    Gpc,
+    GpcRate,
+}
+
+/// <summary>One data type of a <c>store</c> list.</summary>
+/// <param name="Count">Elements: 1, more for arrays.</param>
+/// <param name="Period">Rates: ms over which is measured; else 0.</param>
+public sealed record StickStore(StickData Type, int Count = 1, int Period = 0);
 
 /// <summary>A stick-table line.</summary>
 /// <param name="Length">Longest string, or the size of binary keys; 0 for the other types.</param>
 /// <param name="Size">Entries it holds at most.</param>
 /// <param name="Expire">Ms after the last use, 0 = never.</param>
 /// <param name="NoPurge">A full table refuses new entries.</param>
-/// <param name="ServerId">Does it store servers, also where no rule needs it?</param>
-/// <param name="Data">Other stored data, in order.</param>
+/// <param name="Stores">What entries store, also where no rule needs it, in the order of the types.</param>
+/// <param name="KeyIsAddress"><c>srvkey addr</c>: servers are known by address and port, else by name.</param>
 public sealed record StickTableConfig(
-    StickKeyType Type, int Length, int Size, int Expire, bool NoPurge, bool ServerId, IReadOnlyList<StickData> Data);
-
-/// <summary>A stick line: what it does with the client's address.</summary>
-/// <param name="Match">The stored server takes the stream.</param>
-/// <param name="Store">The server that took the stream is stored.</param>
-/// <param name="Table">Section whose table it is; null = the own one.</param>
-public sealed record StickRuleConfig(bool Match, bool Store, string? Table);
+    StickKeyType Type, int Length, int Size, int Expire, bool NoPurge, IReadOnlyList<StickStore> Stores, bool KeyIsAddress = false);

@@ -11,7 +11,7 @@ public sealed class StickTableTests
     private static string Get => "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
 
     private static StickTable Table(int size, int expire = 0, bool noPurge = false) =>
-        new("t", new StickTableConfig(StickKeyType.Ip, 0, size, expire, noPurge, true, [StickData.Gpc0]), true);
+        new("t", new StickTableConfig(StickKeyType.Ip, 0, size, expire, noPurge, [new(StickData.Gpc0)]), true);
 
     [Fact]
     public void Table_RandomUse_IsADictionaryWithExpiry() =>
@@ -25,7 +25,7 @@ public sealed class StickTableTests
                 now += steps[i];
                 byte[] key = BitConverter.GetBytes(keys[i]);
                 int want = model.TryGetValue(keys[i], out var e) && e.Until > now ? e.Server : 0;
-                Assert.Equal(want, table.FindServer(key, now));
+                Assert.Equal(want, table.FindServer(key, now, out _));
                 if (want != 0)
                 {
                     model[keys[i]] = (want, now + 50);
@@ -67,7 +67,7 @@ public sealed class StickTableTests
             for (int i = 0; i < 20_000; i++)
             {
                 table.StoreServer(BitConverter.GetBytes((i * 7919) + t), 1, "s", 1);
-                table.FindServer(BitConverter.GetBytes(i), 1);
+                table.FindServer(BitConverter.GetBytes(i), 1, out _);
                 table.Remove(BitConverter.GetBytes(i * 3));
             }
         })).ToArray();

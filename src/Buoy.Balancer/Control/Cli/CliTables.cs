@@ -1,7 +1,6 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Net;
 using System.Text;
+using Buoy.Balancer.Configuration;
 using Buoy.Balancer.StickTables;
 using Buoy.Linux;
 
@@ -12,6 +11,7 @@ internal static class CliTables
 {
     private const string ShowUsage = "Optional argument only supports \"data.<store_data_type>\" <operator> <value> and key <key>";
     private const string ClearUsage = "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key>";
+    private const string SetUsage = "Required arguments: <table> key <key> [data.<store_data_type> <value>]*";
 
     public static CliReply Show(CliContext context, string[] words)
     {
@@ -26,29 +26,25 @@ internal static class CliTables
             return CliReply.Error("No such table");
         }
 
+        long now = EventLoop.Now;
         if (words.Length > 3 && words[3] == "key")
         {
-            if (words.Length < 5)
+            if (Key(table, words, out byte[] key) is { } wrong)
             {
-                return CliReply.Error("Key value expected");
+                return CliReply.Error(wrong);
             }
 
-            if (!Key(table, words[4], out byte[] key))
-            {
-                return CliReply.Error("Invalid key");
-            }
-
-            var one = table.Snapshot(EventLoop.Now).FirstOrDefault(e => e.Key.AsSpan().SequenceEqual(key));
-            return one is null ? CliReply.Done : new CliReply(Head(table) + Line(table, one));
+            var one = table.Snapshot(now).FirstOrDefault(e => e.Key.AsSpan().SequenceEqual(key));
+            return one is null ? CliReply.Done : new CliReply(Head(table) + Line(table, one, now));
         }
 
-        if (Filters(table, words, ShowUsage, out var filter) is { } error)
+        if (CliTableFilters.Read(table, words, ShowUsage, out var filters) is { } error)
         {
             return CliReply.Error(error);
         }
 
-        var entries = table.Snapshot(EventLoop.Now).Where(filter);
-        return new CliReply(Head(table) + string.Concat(entries.Select(e => Line(table, e))));
+        var entries = table.Snapshot(now).Where(e => filters.Pass(e, now));
+        return new CliReply(Head(table) + string.Concat(entries.Select(e => Line(table, e, now))));
     }
 
     public static CliReply Clear(CliContext context, string[] words)
@@ -65,26 +61,22 @@ internal static class CliTables
 
         if (words.Length > 3 && words[3] == "key")
         {
-            if (words.Length < 5)
+            if (Key(table, words, out byte[] key) is { } wrong)
             {
-                return CliReply.Error("Key value expected");
+                return CliReply.Error(wrong);
             }
 
-            if (!Key(table, words[4], out byte[] key))
-            {
-                return CliReply.Error("Invalid key");
-            }
-
-            table.Remove(key);
-            return CliReply.Done;
+            return table.Remove(key) == StickTable.Removal.InUse
+                ? CliReply.Error("Entry currently in use, cannot remove") : CliReply.Done;
         }
 
-        if (Filters(table, words, ClearUsage, out var filter) is { } error)
+        if (CliTableFilters.Read(table, words, ClearUsage, out var filters) is { } error)
         {
             return CliReply.Error(error);
         }
 
-        foreach (var e in table.Snapshot(EventLoop.Now).Where(filter))
+        long now = EventLoop.Now;
+        foreach (var e in table.Snapshot(now).Where(e => filters.Pass(e, now)))
         {
             table.Remove(e.Key);
         }
@@ -96,7 +88,7 @@ internal static class CliTables
     {
         if (words.Length < 3)
         {
-            return CliReply.Error("Required arguments: <table> key <key> [data.<store_data_type> <value>]*");
+            return CliReply.Error(SetUsage);
         }
 
         if (context.Plane.State.Tables.Find(words[2]) is not { } table)
@@ -104,9 +96,9 @@ internal static class CliTables
             return CliReply.Error("No such table");
         }
 
-        if (words.Length < 5 || words[3] != "key")
+        if (words.Length > 3 && words[3] != "key")
         {
-            return CliReply.Error("Key value expected");
+            return CliReply.Error(SetUsage);
         }
 
         if (table.Config.Type == StickKeyType.Binary)
@@ -115,172 +107,86 @@ internal static class CliTables
                 "Inserting keys into tables of type other than ip, ipv6, string and integer is not supported");
         }
 
-        if (!Key(table, words[4], out byte[] key))
+        if (Key(table, words, out byte[] key) is { } wrong)
         {
-            return CliReply.Error("Invalid key");
+            return CliReply.Error(wrong);
         }
 
-        var changes = new List<Action<StickEntry>>();
-        for (int i = 5; i < words.Length; i += 2)
-        {
-            if (!words[i].StartsWith("data.", StringComparison.Ordinal))
-            {
-                return CliReply.Error("\"data.<type>\" followed by a value expected");
-            }
-
-            if (Data(table, words[i][5..], out int at) is { } error)
-            {
-                return CliReply.Error(error);
-            }
-
-            if (i + 1 >= words.Length
-                || !long.TryParse(words[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out long value))
-            {
-                return CliReply.Error("Require a valid integer value to store");
-            }
-
-            changes.Add(e =>
-            {
-                if (at < 0)
-                {
-                    e.ServerId = (int)value;
-                }
-                else
-                {
-                    e.Data[at] = (uint)value;
-                }
-            });
-        }
-
-        return table.Change(key, EventLoop.Now, e => changes.ForEach(change => change(e)))
-            ? CliReply.Done : CliReply.Error("Unable to allocate a new entry");
+        // What stands before an error is set, as in the original.
+        var changes = new Changes(words);
+        return !table.Change(key, EventLoop.Now, ref changes) ? CliReply.Error("Unable to allocate a new entry")
+            : changes.Error is { } error ? CliReply.Error(error) : CliReply.Done;
     }
 
     private static string Head(StickTable table) => FormattableString.Invariant(
         $"# table: {table.Name}, type: {table.Config.Type.ToString().ToLowerInvariant()}, size:{table.Config.Size}, used:{table.Used}\n");
 
-    private static string Line(StickTable table, StickEntry e)
+    private static string Line(StickTable table, StickEntry e, long now)
     {
-        long left = e.Expires == long.MaxValue ? 0 : Math.Max(0, e.Expires - EventLoop.Now);
+        long left = e.Expires == long.MaxValue ? 0 : Math.Max(0, e.Expires - now);
         uint name = Engine.Balance.Hashes.Crc32(e.Key);
-        var s = new StringBuilder(FormattableString.Invariant($"0x{name:x}: key={Text(table, e.Key)} use=0 exp={left}"));
-        if (table.HasServers)
+        var s = new StringBuilder(FormattableString.Invariant(
+            $"0x{name:x}: key={StickKeys.Show(table.Config.Type, e.Key)} use={e.Users} exp={left}"));
+        foreach (var store in table.Stores)
         {
-            s.Append(CultureInfo.InvariantCulture, $" server_id={e.ServerId}");
+            for (int i = 0; i < store.Count; i++)
+            {
+                s.Append(' ').Append(NameOf(store.Type, i));
+                if (store.Type.IsRate())
+                {
+                    s.Append(CultureInfo.InvariantCulture, $"({store.Period})");
+                }
+
+                _ = table.Layout.Read(e, store.Type, i, now, out long value);
+                s.Append('=').Append(store.Type == StickData.ServerKey ? e.ServerKey ?? "-" : value.ToString(CultureInfo.InvariantCulture));
+            }
         }
 
-        for (int i = 0; i < e.Data.Length; i++)
-        {
-            s.Append(CultureInfo.InvariantCulture, $" {Name(table.Config.Data[i])}={e.Data[i]}");
-        }
-
-        return s.Append(table.HasNames ? $" server_key={e.ServerName ?? "-"}\n" : "\n").ToString();
+        return s.Append('\n').ToString();
     }
 
-    private static string Name(StickData data) => data switch
+    /// <summary>Elements of arrays are called as the single ones: gpc0, gpc1, gpc2 …</summary>
+    private static string NameOf(StickData type, int index) => type switch
     {
-        StickData.Gpt0 => "gpt0", StickData.Gpc0 => "gpc0", _ => "gpc1",
+        StickData.Gpt => FormattableString.Invariant($"gpt{index}"),
+        StickData.Gpc => FormattableString.Invariant($"gpc{index}"),
+        StickData.GpcRate => FormattableString.Invariant($"gpc{index}_rate"),
+        _ => type.Name(),
     };
 
-    private static string Text(StickTable table, byte[] key) => table.Config.Type switch
-    {
-        StickKeyType.Ip or StickKeyType.Ipv6 => new IPAddress(key).ToString(),
-        StickKeyType.Integer => BinaryPrimitives.ReadUInt32BigEndian(key).ToString(CultureInfo.InvariantCulture),
-        StickKeyType.String => Encoding.Latin1.GetString(key),
-        _ => Convert.ToHexString(key),
-    };
-
-    private static bool Key(StickTable table, string text, out byte[] key)
+    /// <summary>The key behind the word <c>key</c>; what is wrong, null = nothing.</summary>
+    private static string? Key(StickTable table, string[] words, out byte[] key)
     {
         key = [];
-        switch (table.Config.Type)
-        {
-            case StickKeyType.Ip or StickKeyType.Ipv6:
-                int size = table.Config.Type == StickKeyType.Ip ? 4 : 16;
-                if (!IPAddress.TryParse(text, out var address) || address.GetAddressBytes().Length != size)
-                {
-                    return false;
-                }
-
-                key = address.GetAddressBytes();
-                return true;
-            case StickKeyType.Integer:
-                if (!uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint number))
-                {
-                    return false;
-                }
-
-                key = new byte[4];
-                BinaryPrimitives.WriteUInt32BigEndian(key, number);
-                return true;
-            default:
-                key = Encoding.Latin1.GetBytes(text.Length > table.Config.Length ? text[..table.Config.Length] : text);
-                return true;
-        }
+        return words.Length < 5 ? "Key value expected" : StickKeys.Read(table.Config, words[4], out key) ? null : "Invalid key";
     }
 
-    /// <summary>Position of a data type, -1 = the server's id; or what is wrong with the name.</summary>
-    private static string? Data(StickTable table, string name, out int at)
+    /// <summary>Pairs of a data type and its value, from the sixth word on.</summary>
+    private struct Changes(string[] words) : IStickVisitor
     {
-        at = -1;
-        if (name == "server_id" && table.HasServers)
+        public string? Error { get; private set; }
+
+        public void Visit(StickEntry e, StickLayout layout, long now)
         {
-            return null;
+            for (int i = 5; i < words.Length && Error is null; i += 2)
+            {
+                if (!words[i].StartsWith("data.", StringComparison.Ordinal))
+                {
+                    Error = "\"data.<type>\" followed by a value expected";
+                }
+                else if (CliTableFilters.Stored(layout, words[i], out var type) is { } wrong)
+                {
+                    Error = wrong;
+                }
+                else if (i + 1 >= words.Length || !CliTableFilters.Number(words[i + 1], out long value))
+                {
+                    Error = "Require a valid integer value to store";
+                }
+                else
+                {
+                    _ = layout.Write(e, type, 0, value, now);
+                }
+            }
         }
-
-        StickData? data = name switch { "gpt0" => StickData.Gpt0, "gpc0" => StickData.Gpc0, "gpc1" => StickData.Gpc1, _ => null };
-        if (data is null)
-        {
-            return name == "server_id" || KnownNames.Contains(name) ? "Data type not stored in this table" : "Unknown data type";
-        }
-
-        at = table.Config.Data.ToList().IndexOf(data.Value);
-        return at < 0 ? "Data type not stored in this table" : null;
-    }
-
-    private static readonly HashSet<string> KnownNames =
-    [
-        "gpc0_rate", "gpc1_rate", "conn_cnt", "conn_rate", "conn_cur", "sess_cnt", "sess_rate", "http_req_cnt",
-        "http_req_rate", "http_err_cnt", "http_err_rate", "http_fail_cnt", "http_fail_rate", "bytes_in_cnt", "bytes_in_rate",
-        "bytes_out_cnt", "bytes_out_rate",
-    ];
-
-    private static string? Filters(StickTable table, string[] words, string usage, out Func<StickEntry, bool> filter)
-    {
-        var all = new List<Func<StickEntry, bool>>();
-        filter = e => all.TrueForAll(f => f(e));
-        for (int i = 3; i < words.Length; i += 3)
-        {
-            if (!words[i].StartsWith("data.", StringComparison.Ordinal))
-            {
-                return usage;
-            }
-
-            string number = $"Filter entry #{(i / 3).ToString(CultureInfo.InvariantCulture)}: ";
-            if (Data(table, words[i][5..], out int at) is { } error)
-            {
-                return number + error;
-            }
-
-            Func<int, bool>? sign = (i + 1 < words.Length ? words[i + 1] : "") switch
-            {
-                "eq" => c => c == 0, "ne" => c => c != 0, "le" => c => c <= 0, "ge" => c => c >= 0, "lt" => c => c < 0,
-                "gt" => c => c > 0, _ => null,
-            };
-            if (sign is null)
-            {
-                return number + "Require and operator among \"eq\", \"ne\", \"le\", \"ge\", \"lt\", \"gt\"";
-            }
-
-            if (i + 2 >= words.Length
-                || !long.TryParse(words[i + 2], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value))
-            {
-                return number + "Require a valid integer value to compare against";
-            }
-
-            all.Add(e => sign((at < 0 ? e.ServerId : e.Data[at]).CompareTo(value)));
-        }
-
-        return null;
     }
 }

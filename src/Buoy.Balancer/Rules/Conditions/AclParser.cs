@@ -27,7 +27,12 @@ internal static class AclParser
         var expression = SampleParser.Parse([text], ref at, context, out error);
         if (expression is null)
         {
-            if (error == "missing fetch method" || error.StartsWith("unknown fetch method", StringComparison.Ordinal))
+            if (criterion is null && error.StartsWith("fetch method ", StringComparison.Ordinal))
+            {
+                // Fetches that are no criteria of their own.
+                error = $"{error} in ACL expression '{word}'";
+            }
+            else if (error == "missing fetch method" || error.StartsWith("unknown fetch method", StringComparison.Ordinal))
             {
                 error = $"{(error.Length > 20 ? $"unknown fetch method '{keyword}'" : error)} in ACL expression '{word}'";
             }

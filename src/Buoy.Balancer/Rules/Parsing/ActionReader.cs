@@ -44,10 +44,13 @@ internal sealed class ActionReader(RuleSection section, IReadOnlyList<string> wo
     public IFormatString? Format(string text)
     {
         bool http = Section.Settings.Mode == Configuration.ProxyMode.Http;
-        var format = Logging.LogFormat.Parse(text, http, Section.Samples(Places, Ruleset), out string error);
+        var format = Logging.LogFormat.Parse(text, http, Section.Samples(Places, FormatOf), out string error);
         Error = error;
         return format;
     }
+
+    /// <summary>What messages call a format's samples.</summary>
+    private string FormatOf => Ruleset is "http-response" or "http-after-response" ? "http-response response" : $"{Ruleset} expression";
 
     public SampleExpression? Expression()
     {
@@ -64,10 +67,11 @@ internal sealed class ActionReader(RuleSection section, IReadOnlyList<string> wo
     }
 
     /// <summary>As <see cref="Expression"/>, which must be allowed in this place.</summary>
-    public SampleExpression? PlacedExpression()
+    /// <param name="subject">What the message about its place names; null = the action.</param>
+    public SampleExpression? PlacedExpression(string? subject = null)
     {
         var expression = Expression();
-        if (expression is not null && SampleParser.CheckPlace(expression, Places, Name) is { } wrong)
+        if (expression is not null && SampleParser.CheckPlace(expression, Places, subject ?? Name) is { } wrong)
         {
             Error = wrong;
             return null;

@@ -18,9 +18,13 @@ internal static class ActionTable
     private const string Session = "tcp-request session";
     private const string Content = "tcp-request content";
     private const string TcpResponse = "tcp-response content";
+
+    /// <summary>A number follows.</summary>
+    private const string TrackPrefix = "track-sc";
     private static readonly string[] Http = [Request, Response, After];
     private static readonly string[] Tcp = [Connection, Session, Content];
     private static readonly string[] All = [.. Http, .. Tcp, TcpResponse];
+    private static readonly string[] Counting = [Request, Response, .. Tcp, TcpResponse];
     private static readonly string[] Levels = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "silent"];
 
     private static readonly Dictionary<string, (string[] Rulesets, Func<ActionReader, RuleAction?> Parse)> Table =
@@ -72,13 +76,20 @@ internal static class ActionTable
             ["wait-for-handshake"] = ([Request], _ => new NoAction()),
             ["wait-for-body"] = ([Request], WaitForBody),
             ["use-service"] = ([Request], Service),
+            ["track-sc"] = ([Request, Response, .. Tcp], StickActionParser.Track),
+            ["sc-inc-gpc0"] = (Counting, StickActionParser.Increment),
+            ["sc-inc-gpc1"] = (Counting, StickActionParser.Increment),
+            ["sc-inc-gpc"] = (Counting, StickActionParser.IncrementElement),
+            ["sc-set-gpt0"] = (Counting, StickActionParser.SetTag),
+            ["sc-set-gpt"] = (Counting, StickActionParser.SetElement),
         };
 
     /// <summary>The parser of a ruleset's action; null = none of ours.</summary>
     public static Func<ActionReader, RuleAction?>? Find(string ruleset, string name)
     {
         int open = name.IndexOf('(');
-        string key = open < 0 ? name : name[..(open + 1)];
+        string key = name.StartsWith(TrackPrefix, StringComparison.Ordinal) ? TrackPrefix
+            : open < 0 ? name : name.StartsWith("sc-", StringComparison.Ordinal) ? name[..open] : name[..(open + 1)];
         if (open < 0 && name is "set-var" or "set-var-fmt" or "unset-var" && open < 0)
         {
             return r => r.Fail($"invalid or incomplete action '{name}'. Expects 'set-var(<var-name>)', "

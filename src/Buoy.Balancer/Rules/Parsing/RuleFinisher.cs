@@ -23,6 +23,7 @@ internal sealed class RuleFinisher(
             Servers(proxy);
             ErrorGroups(proxy);
             ErrorFiles(proxy);
+            Tracks(proxy);
         }
 
         foreach (var later in context.Rules.Later)
@@ -94,8 +95,14 @@ internal sealed class RuleFinisher(
                 }
 
                 break;
-            case ArgumentType.Table when p.Argument.Resolved is null:
-                Problem(p, $"unable to find table '{(name.Length == 0 ? p.Context.Proxy : name)}' referenced");
+            case ArgumentType.Table:
+                string holder = name.Length == 0 ? p.Context.Proxy : name;
+                p.Argument.Index = proxies.FirstOrDefault(x => x.Name == holder && x.StickTable is not null)?.Index ?? -1;
+                if (p.Argument.Index < 0)
+                {
+                    Problem(p, $"unable to find table '{holder}' referenced");
+                }
+
                 break;
         }
     }
@@ -163,6 +170,43 @@ internal sealed class RuleFinisher(
             {
                 rule.Backend = target.Index;
             }
+        }
+    }
+
+    /// <summary>Tables of track-sc rules: are they there, can the key be one of theirs, is there something to wait for?</summary>
+    private void Tracks(ProxyBuilder proxy)
+    {
+        var r = proxy.Settings.Rules;
+        foreach (var rule in (Rule[])[.. r.Connection, .. r.Session, .. r.Content, .. r.Request, .. r.Response])
+        {
+            if (rule.Action is not TrackAction track)
+            {
+                continue;
+            }
+
+            string name = track.TableName ?? proxy.Name;
+            var table = proxies.FirstOrDefault(p => p.Name == name && p.StickTable is not null);
+            if (table is null)
+            {
+                context.Add(Severity.Alert,
+                    $"config : Proxy '{proxy.Name}': unable to find table '{name}' referenced by {track.Name}.");
+                continue;
+            }
+
+            track.Table = track.TableName is null ? -1 : table.Index;
+            if (!SampleCasts.Possible(track.Key.Type, StickTables.StickKeys.TypeOf(table.StickTable!.Type)))
+            {
+                context.Add(Severity.Alert,
+                    $"config : Proxy '{proxy.Name}': stick-table '{name}' uses a type incompatible with the '{track.Name}' rule.");
+            }
+        }
+
+        if (r.InspectDelay == 0 && r.Content.Exists(c => c.Action is TrackAction { Key.Fetch.Source: SampleSource.RequestBuffer
+            or SampleSource.RequestHeaders or SampleSource.EitherBuffer or SampleSource.EitherHeaders }))
+        {
+            context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' : a 'tcp-request content track-sc*' rule "
+                + "explicitly depending on request contents without any 'tcp-request inspect-delay' setting. This means that this "
+                + "rule will randomly find its contents. This can be fixed by setting the tcp-request inspect-delay.");
         }
     }
 

@@ -112,7 +112,8 @@ internal sealed partial class RuleParser
         var reader = new ActionReader(section, _context.Words, 2, ruleset) { Places = places };
         if (parse(reader) is not { } action)
         {
-            _context.Alert(reader.Error);
+            bool tracks = name.StartsWith("track-sc", StringComparison.Ordinal);
+            _context.Alert(tracks ? $"'{ruleset} {name}' : {reader.Error}" : reader.Error);
             return;
         }
 
@@ -121,8 +122,8 @@ internal sealed partial class RuleParser
         {
             if (!reader.Ended)
             {
-                _context.Alert($"'{ruleset} {name}' expects 'if' or 'unless' followed by a condition but found '{reader[0]}' in "
-                    + $"{section.Title}");
+                _context.Alert(
+                    $"'{ruleset} {name}' only accepts 'if' or 'unless', in {section.Title} (got '{reader[0]}')");
                 return;
             }
 

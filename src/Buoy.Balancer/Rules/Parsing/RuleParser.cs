@@ -11,7 +11,7 @@ internal sealed partial class RuleParser(RuleSection section)
     /// <summary>Keywords of this parser.</summary>
     public static bool Knows(string keyword) => keyword is "acl" or "http-request" or "http-response" or "http-after-response"
         or "redirect" or "use_backend" or "use-server" or "monitor" or "monitor-uri" or "capture" or "declare" or "tcp-request"
-        or "tcp-response" or "errorfiles" or "errorloc" or "errorloc302" or "errorloc303" or "http-error";
+        or "tcp-response" or "stick" or "errorfiles" or "errorloc" or "errorloc302" or "errorloc303" or "http-error";
 
     /// <summary>What the original says of keywords that are gone; null = it is none of them.</summary>
     public static string? Removed(string keyword)
@@ -57,6 +57,9 @@ internal sealed partial class RuleParser(RuleSection section)
                 break;
             case "tcp-request" or "tcp-response":
                 Tcp(k);
+                break;
+            case "stick":
+                Stick();
                 break;
             case "errorfiles" or "errorloc" or "errorloc302" or "errorloc303" or "http-error":
                 new ErrorParser(section).Parse();
@@ -274,7 +277,7 @@ internal sealed partial class RuleParser(RuleSection section)
 
         WarnOfOrder(RuleKind.UseBackend);
         IFormatString? format = null;
-        if (name.Contains('%') && !Dynamic(name, SamplePlaces.FrontendHttpRequest, "use_backend rule", out format))
+        if (name.Contains('%') && !Dynamic(name, SamplePlaces.FrontendHttpRequest, "use_backend expression", out format))
         {
             return;
         }

@@ -52,6 +52,9 @@ internal sealed class RuleSettings
 
     public List<Condition> MonitorFail { get; private set; } = [];
 
+    /// <summary>stick lines; they are not inherited.</summary>
+    public List<StickRule> Sticks { get; } = [];
+
     public string? MonitorUri { get; set; }
 
     public List<CaptureSlot> RequestCaptures { get; private set; } = [];
@@ -69,7 +72,8 @@ internal sealed class RuleSettings
     /// <summary>Is there anything that must be looked at when traffic comes?</summary>
     public bool Any => Connection.Count + Session.Count + Content.Count + ResponseContent.Count + Request.Count + Redirect.Count
         + Response.Count + AfterResponse.Count + Backends.Count + Servers.Count + MonitorFail.Count + RequestCaptures.Count
-        + ResponseCaptures.Count + Errors.Count > 0 || MonitorUri is not null || InspectDelay > 0 || ResponseInspectDelay > 0;
+        + ResponseCaptures.Count + Errors.Count > 0 || MonitorUri is not null || InspectDelay > 0 || ResponseInspectDelay > 0
+        || Sticks.Exists(s => !s.Plain);
 
     /// <summary>What a section takes over from its defaults: rules, but not their ACLs.</summary>
     public RuleSettings Copy() => new()

@@ -48,13 +48,13 @@ internal static class SampleRegistry
         [.. ConstantFetches.Entries(), .. ConnectionFetches.Entries(), .. HttpFetches.Entries(), .. BodyFetches.Entries(),
             .. CookieFetches.Entries(), .. UrlFetches.Entries(), .. InternalFetches.Entries(), .. StateFetches.Entries(),
             .. SideFetches.Entries(), .. BufferFetches.Entries(), .. TlsHelloFetches.Entries(),
-            .. AuthenticationFetches.Entries(), .. CaptureFetches.Entries()]);
+            .. AuthenticationFetches.Entries(), .. CaptureFetches.Entries(), .. StickFetches.Entries()]);
 
     private static readonly Dictionary<string, ConverterEntry> Converters = BuildConverters(
         [.. BasicConverters.Entries(), .. MapConverters.Entries(), .. NumberConverters.Entries(), .. HashConverters.Entries(),
             .. EncodingConverters.Entries(), .. TextConverters.Entries(), .. VariableConverters.Entries(),
             .. TimeConverters.Entries(), .. JsonConverters.Entries(), .. StateFetches.Converters(),
-            .. CryptoConverters.Entries()]);
+            .. CryptoConverters.Entries(), .. StickConverters.Entries()]);
 
     public static IReadOnlyCollection<FetchEntry> AllFetches => Fetches.Values;
 

@@ -109,6 +109,11 @@ internal sealed unsafe class SampleScope : IDisposable
     /// <summary>Values of <c>capture request</c> and <c>response</c> slots; null where nothing is captured.</summary>
     public CaptureStore? Captures { get; set; }
 
+    /// <summary>What the connection and its stream track; null where there are no streams.</summary>
+    public StickTables.TrackedCounters? SessionCounters { get; set; }
+
+    public StickTables.TrackedCounters? StreamCounters { get; set; }
+
     /// <summary>Memory for made-up text, emptied by the owner before each evaluation.</summary>
     public SampleMemory Temporary { get; } = new();
 
@@ -157,6 +162,11 @@ internal sealed unsafe class SampleScope : IDisposable
     }
 
     public void Seed(uint seed) => _random = seed | 1;
+
+    /// <summary>The tracked counter of a number, the connection's before the stream's; without an entry where there is none.</summary>
+    public StickTables.TrackedCounter Tracked(long number) =>
+        SessionCounters is { Any: true } session && session[number] is { Entry: not null } counter
+            ? counter : StreamCounters?[number] ?? default;
 
     /// <summary>The store of a scope; null where there is none here.</summary>
     public VariableStore? Variables(VariableScope scope) => scope switch
