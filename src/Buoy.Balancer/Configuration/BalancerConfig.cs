@@ -451,7 +451,7 @@ public sealed record ServerConfig
 public sealed record ResolversConfig
 {
     public required string Name { get; init; }
-    public required IReadOnlyList<(string Name, IPEndPoint Address)> NameServers { get; init; }
+    public required IReadOnlyList<NameServerConfig> NameServers { get; init; }
     public int ResolveRetries { get; init; } = 3;
     public int TimeoutResolve { get; init; } = 1000;
     public int TimeoutRetry { get; init; } = 1000;
@@ -463,6 +463,15 @@ public sealed record ResolversConfig
     public int HoldTimeout { get; init; } = 30_000;
     public int AcceptedPayloadSize { get; init; } = 512;
     public required SourcePlace Place { get; init; }
+}
+
+/// <summary>A <c>nameserver</c> of a resolvers section.</summary>
+/// <param name="Stream">Asked over TCP only (<c>tcp@</c>); else over UDP, and over TCP for what does not fit there.</param>
+public sealed record NameServerConfig(string Name, IPEndPoint Address, bool Stream = false)
+{
+    /// <summary>One that is asked over UDP.</summary>
+    public static implicit operator NameServerConfig((string Name, IPEndPoint Address) server) =>
+        new(server.Name, server.Address);
 }
 
 /// <summary>A userlist section.</summary>

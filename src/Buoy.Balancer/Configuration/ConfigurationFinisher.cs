@@ -49,10 +49,14 @@ internal sealed class ConfigurationFinisher(
         {
             Global = global, Proxies = built, Servers = servers, Binds = binds,
             SavedServers = ServerStateFile.Load(context, proxies, global),
-            Resolvers = [.. resolvers.Select(r => r.Build())], UserLists = [.. userLists.Select(u => u.Build())],
+            Resolvers = [.. resolvers.Select(r => r.Build()), .. DefaultResolvers()], UserLists = [.. userLists.Select(u => u.Build())],
             Patterns = context.Patterns,
         };
     }
+
+    /// <summary>The resolvers section of the system, unless one is called so (configuration manual 5.3.2).</summary>
+    private ResolversConfig[] DefaultResolvers() => resolvers.TrueForAll(r => r.Name != "default")
+        && ResolversParser.Default(context) is { } section ? [section] : [];
 
     private Dictionary<ProxyBuilder, int> ProxyIds()
     {
@@ -142,7 +146,8 @@ internal sealed class ConfigurationFinisher(
         Sticks(proxy);
         foreach (var server in proxy.Servers)
         {
-            if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name))
+            if (server.Resolvers is { } name && resolvers.TrueForAll(r => r.Name != name)
+                && (name != "default" || DefaultResolvers().Length == 0))
             {
                 context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}', server '{server.Name}': unable to find "
                     + $"required resolvers '{name}'");

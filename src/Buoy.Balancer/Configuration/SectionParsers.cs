@@ -5,13 +5,20 @@ namespace Buoy.Balancer.Configuration;
 /// <summary>A resolvers section (configuration manual 5.3.2).</summary>
 internal sealed class ResolversParser(ParseContext context, string name, SourcePlace place)
 {
-    private readonly List<(string Name, IPEndPoint Address, SourcePlace Place)> _servers = [];
+    private readonly List<(NameServerConfig Server, SourcePlace Place)> _servers = [];
     private ResolversConfig _resolvers = new() { Name = name, NameServers = [], Place = place };
 
     public string Name => name;
     public SourcePlace Place => place;
 
-    public ResolversConfig Build() => _resolvers with { NameServers = [.. _servers.Select(s => (s.Name, s.Address))] };
+    public ResolversConfig Build() => _resolvers with { NameServers = [.. _servers.Select(s => s.Server)] };
+
+    /// <summary>The section "default" that is there where none has that name; null without a resolv.conf.</summary>
+    public static ResolversConfig? Default(ParseContext context)
+    {
+        var parser = new ResolversParser(context, "default", new SourcePlace(ResolvConfPath, 0));
+        return parser.ReadResolvConf() && parser._servers.Count > 0 ? parser.Build() : null;
+    }
 
     public void Parse()
     {
@@ -63,7 +70,7 @@ internal sealed class ResolversParser(ParseContext context, string name, SourceP
             return;
         }
 
-        int known = _servers.FindIndex(s => s.Name == id);
+        int known = _servers.FindIndex(s => s.Server.Name == id);
         if (known >= 0)
         {
             context.Add(Severity.Alert, $"config : Parsing [{context.Place}]: nameserver '{id}' has same name as another "
@@ -73,15 +80,13 @@ internal sealed class ResolversParser(ParseContext context, string name, SourceP
 
         try
         {
-            if (address.StartsWith("tcp", StringComparison.Ordinal) && address.Contains('@'))
-            {
-                throw new ConfigurationException($"'{address}' over TCP is not supported yet");
-            }
-
-            string plain = address.StartsWith("udp@", StringComparison.Ordinal) ? address[4..] : address;
-            var parsed = AddressParser.Parse(plain, range: false, names: false, portNeeded: true, descriptors: false);
-            _servers.Add((id, new IPEndPoint(parsed.Address
-                ?? throw new ConfigurationException($"'{address}' is not supported yet"), parsed.Port), context.Place));
+            // The parser of addresses is one for streams; a datagram's families have the same names but for the kind.
+            string kind = address.Contains('@') ? address[..address.IndexOf('@')] : "";
+            bool stream = kind.StartsWith("tcp", StringComparison.Ordinal) || kind.StartsWith("stream+", StringComparison.Ordinal);
+            string plain = kind is "udp" or "udp4" or "udp6" or "dgram+ip" or "dgram+ipv4" or "dgram+ipv6"
+                ? $"{kind.Replace("udp", "tcp", StringComparison.Ordinal).Replace("dgram", "stream", StringComparison.Ordinal)}"
+                    + address[kind.Length..] : address;
+            Add(id, address, plain, stream);
         }
         catch (ConfigurationException e)
         {
@@ -89,28 +94,99 @@ internal sealed class ResolversParser(ParseContext context, string name, SourceP
         }
     }
 
+    private void Add(string id, string address, string plain, bool stream)
+    {
+        ParsedAddress parsed;
+        try
+        {
+            parsed = AddressParser.Parse(plain, range: false, names: true, portNeeded: true, descriptors: false);
+        }
+        catch (ConfigurationException e)
+        {
+            throw new ConfigurationException(e.Message.Replace($"'{plain}'", $"'{address}'", StringComparison.Ordinal));
+        }
+
+        if (parsed.UnixPath is not null)
+        {
+            context.Add(Severity.Alert, $"config : resolvers '{name}': can't create socket for nameserver '{id}'.");
+            return;
+        }
+
+        var ip = parsed.Address ?? Resolved(parsed.Host)
+            ?? throw new ConfigurationException($"invalid address: '{parsed.Host}' in '{address}'\n");
+        if (!stream || Options(id))
+        {
+            _servers.Add((new NameServerConfig(id, new IPEndPoint(ip, parsed.Port), stream), context.Place));
+        }
+    }
+
+    /// <summary>What stands behind the address of a stream: of a server's options those that mean something here.</summary>
+    private bool Options(string id)
+    {
+        for (int i = 3; i < context.Words.Count; i++)
+        {
+            // One connection carries all queries, so that a limit of connections is kept whatever it is.
+            if (context[i] == "maxconn")
+            {
+                i++;
+                continue;
+            }
+
+            bool known = Keywords.Server.ContainsKey(context[i]);
+            string problem = known ? $"'{context[i]}' is not supported yet"
+                : $"unknown keyword '{context[i]}'{Suggestions.For(context[i], [.. Keywords.Server.Keys])}";
+            context.Add(Severity.Alert, $"config : [{context.Place}] : 'server {name}/{id}' : {problem}");
+            return false;
+        }
+
+        return true;
+    }
+
+    private static IPAddress? Resolved(string host)
+    {
+        try
+        {
+            return Dns.GetHostAddresses(host) is [var first, ..] ? first : null;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return null;
+        }
+    }
+
+    private const string ResolvConfPath = "/etc/resolv.conf";
+
     /// <summary>Adds the nameservers of /etc/resolv.conf.</summary>
     private void ResolvConf()
+    {
+        if (!ReadResolvConf())
+        {
+            context.Alert($"failed to open {ResolvConfPath}.");
+        }
+    }
+
+    private bool ReadResolvConf()
     {
         string[] lines;
         try
         {
-            lines = File.ReadAllLines("/etc/resolv.conf");
+            lines = File.ReadAllLines(ResolvConfPath);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            context.Alert("failed to open /etc/resolv.conf.");
-            return;
+            return false;
         }
 
         foreach (string line in lines)
         {
             string[] words = line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries);
-            if (words is ["nameserver", var text, ..] && IPAddress.TryParse(text, out var ip) && _servers.All(s => s.Name != text))
+            if (words is ["nameserver", var text, ..] && IPAddress.TryParse(text, out var ip) && _servers.All(s => s.Server.Name != text))
             {
-                _servers.Add((text, new IPEndPoint(ip, 53), context.Place));
+                _servers.Add((new NameServerConfig(text, new IPEndPoint(ip, 53)), place));
             }
         }
+
+        return true;
     }
 
     private void Timeout(string which, string value)

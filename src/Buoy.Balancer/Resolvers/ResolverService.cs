@@ -40,24 +40,35 @@ public sealed class NameServerCounters
     }
 }
 
-/// <summary>Runs the resolutions on the control loop: one UDP socket per nameserver, one timer per
-/// resolution.</summary>
+/// <summary>
+/// Runs the resolutions on the control loop: one UDP socket or TCP connection per nameserver, one timer per resolution.
+/// What does not fit into a datagram is asked again over TCP (RFC 7766), which the original does not do: it knows TCP
+/// only where <c>tcp@</c> asks for it.
+/// </summary>
 public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : IDisposable
 {
     private readonly List<Section> _sections = [];
 
     /// <summary>One nameserver of a section.</summary>
-    public sealed class NameServer(Section section, int index, string name, IPEndPoint address)
+    public sealed class NameServer(Section section, int index, NameServerConfig config)
     {
+        internal DnsConnection? Connection { get; set; }
+
+        /// <summary>Questions on their way over TCP whose answers did not fit into a datagram.</summary>
+        internal HashSet<ushort> Truncated { get; } = [];
+
+        /// <summary>Asked over TCP only.</summary>
+        public bool Stream => config.Stream;
+
         internal Section Section { get; } = section;
         internal int Index { get; } = index;
         internal int Fd { get; set; } = -1;
 
         /// <summary>Its name in the configuration.</summary>
-        public string Name { get; } = name;
+        public string Name => config.Name;
 
         /// <summary>Where it is.</summary>
-        public IPEndPoint Address { get; } = address;
+        public IPEndPoint Address => config.Address;
 
         /// <summary>Its counters.</summary>
         public NameServerCounters Counters { get; } = new();
@@ -69,7 +80,7 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
         internal Section(ResolversConfig config)
         {
             Config = config;
-            NameServers = [.. config.NameServers.Select((n, i) => new NameServer(this, i, n.Name, n.Address))];
+            NameServers = [.. config.NameServers.Select((n, i) => new NameServer(this, i, n))];
         }
 
         /// <summary>The section.</summary>
@@ -208,6 +219,12 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
         foreach (var n in s.NameServers)
         {
             n.Counters.Sent++;
+            if (n.Stream)
+            {
+                n.Counters.SendErrors += Connection(n).Send(query) ? 0 : 1;
+                continue;
+            }
+
             if (n.Fd < 0)
             {
                 n.Fd = ControlSocket.ConnectUdp(n.Address);
@@ -244,13 +261,48 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
                 continue;
             }
 
-            Answer(n, buffer[..got]);
+            Answer(n, buffer[..got], datagram: true);
         }
     }
 
-    private void Answer(NameServer n, ReadOnlySpan<byte> message)
+    private DnsConnection Connection(NameServer n) => n.Connection ??= new DnsConnection(
+        loop, n.Address, m => Answer(n, m, datagram: false), failed => OnClosed(n, failed));
+
+    /// <summary>The connection ended: what was to come over it does not come. A nameserver that has no TCP gave, after all,
+    /// the answer that did not fit.</summary>
+    private void OnClosed(NameServer n, bool failed)
     {
-        if (message.Length > n.Section.Config.AcceptedPayloadSize)
+        n.Counters.SendErrors += failed ? 1 : 0;
+        var open = n.Truncated.ToList();
+        n.Truncated.Clear();
+        foreach (ushort id in open)
+        {
+            if (Asking(n.Section, id) is { } e)
+            {
+                Take(n, e, new DnsAnswer(DnsOutcome.Truncated, [], false));
+            }
+        }
+    }
+
+    private static Entry? Asking(Section s, ushort id) =>
+        s.Entries.Values.FirstOrDefault(x => x.Resolution.Asking && x.Resolution.QueryId == id);
+
+    /// <summary>Asks again over TCP; false where that cannot be begun.</summary>
+    private bool AskOverTcp(NameServer n, Entry e)
+    {
+        var r = e.Resolution;
+        if (!Connection(n).Send(DnsMessage.Query(r.QueryId, r.Name, r.QueryType, n.Section.Config.AcceptedPayloadSize)))
+        {
+            return false;
+        }
+
+        n.Truncated.Add(r.QueryId);
+        return true;
+    }
+
+    private void Answer(NameServer n, ReadOnlySpan<byte> message, bool datagram)
+    {
+        if (message.Length > n.Section.Config.AcceptedPayloadSize && (datagram || n.Stream))
         {
             n.Counters.TooBig++;
             return;
@@ -262,7 +314,8 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
             return;
         }
 
-        var e = n.Section.Entries.Values.FirstOrDefault(x => x.Resolution.Asking && x.Resolution.QueryId == id);
+        n.Truncated.Remove(id);
+        var e = Asking(n.Section, id);
         if (e is null)
         {
             n.Counters.Outdated++;
@@ -271,11 +324,14 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
 
         var answer = DnsMessage.Read(message, e.Resolution.Name, e.Resolution.QueryType);
         n.Counters.Count(answer);
-        if (answer.Outcome == DnsOutcome.Invalid)
+        if (answer.Outcome != DnsOutcome.Invalid && !(answer.Outcome == DnsOutcome.Truncated && datagram && AskOverTcp(n, e)))
         {
-            return;
+            Take(n, e, answer);
         }
+    }
 
+    private void Take(NameServer n, Entry e, DnsAnswer answer)
+    {
         e.LastFrom = n;
         e.Answered.Add(n.Index);
         Act(n.Section, e, e.Resolution.OnAnswer(n.Index, answer, EventLoop.Now));
@@ -283,6 +339,7 @@ public sealed class ResolverService(EventLoop loop, Action<Resolution> ended) : 
 
     private void Drop(NameServer n)
     {
+        n.Connection?.Dispose();
         if (n.Fd >= 0)
         {
             loop.Remove(n.Fd);
