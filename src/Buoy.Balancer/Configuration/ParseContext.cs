@@ -86,6 +86,13 @@ internal sealed partial class ParseContext(Func<string, string?> environment)
         Aborted = true;
     }
 
+    /// <summary>As <see cref="Abort"/>, with a head of its own.</summary>
+    public void AbortPlain(string text)
+    {
+        Add(Severity.Alert, text);
+        Aborted = true;
+    }
+
     /// <summary><c>-dD</c>: are suspicious things told?</summary>
     public bool Diagnosing { get; init; }
 

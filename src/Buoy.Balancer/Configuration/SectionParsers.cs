@@ -135,7 +135,7 @@ internal sealed class ResolversParser(ParseContext context, string name, SourceP
             bool known = Keywords.Server.ContainsKey(context[i]);
             string problem = known ? $"'{context[i]}' is not supported yet"
                 : $"unknown keyword '{context[i]}'{Suggestions.For(context[i], [.. Keywords.Server.Keys])}";
-            context.Add(Severity.Alert, $"config : [{context.Place}] : 'server {name}/{id}' : {problem}");
+            context.AbortPlain($"config : [{context.Place}] : 'server {name}/{id}' : {problem}");
             return false;
         }
 
