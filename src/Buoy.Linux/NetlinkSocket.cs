@@ -3,14 +3,15 @@ using System.Runtime.InteropServices;
 namespace Buoy.Linux;
 
 /// <summary>
-/// A NETLINK_ROUTE socket (netlink(7), rtnetlink(7)) of the calling thread's network namespace. It carries whole
-/// messages; what is in them is the business of the room above.
+/// A netlink socket (netlink(7), rtnetlink(7)) of the calling thread's network namespace. It carries whole messages; what
+/// is in them is the business of the room above.
 /// </summary>
 public sealed unsafe partial class NetlinkSocket : IDisposable
 {
     /// <summary>Multicast group bits for <see cref="Open"/>, as in linux/rtnetlink.h.</summary>
     public const uint GroupLink = 1, GroupIPv4Address = 0x10, GroupIPv6Address = 0x100;
 
+    private const int Route = 0, Netfilter = 12;
     private const int AfNetlink = 16, SockRaw = 3, SockCloexec = 0x80000, SockNonblock = 0x800;
     private const int SolSocket = 1, SoRcvBuf = 8, SoRcvTimeo = 20, Eagain = 11, Enobufs = 105, Eintr = 4;
 
@@ -21,10 +22,16 @@ public sealed unsafe partial class NetlinkSocket : IDisposable
 
     /// <summary>Opens a socket. With <paramref name="groups"/> it is non-blocking and hears the kernel's notices;
     /// without, it is for requests, and a receive waits at most one second.</summary>
-    public static NetlinkSocket Open(uint groups = 0)
+    public static NetlinkSocket Open(uint groups = 0) => OpenAs(Route, groups);
+
+    /// <summary>Opens a socket for requests to netfilter (NETLINK_NETFILTER); a receive waits at most one second.
+    /// Throws <see cref="LinuxException"/>, also where the kernel has no netfilter.</summary>
+    public static NetlinkSocket OpenNetfilter() => OpenAs(Netfilter, 0);
+
+    private static NetlinkSocket OpenAs(int protocol, uint groups)
     {
         int kind = SockRaw | SockCloexec | (groups != 0 ? SockNonblock : 0);
-        int fd = socket(AfNetlink, kind, 0);
+        int fd = socket(AfNetlink, kind, protocol);
         if (fd < 0)
         {
             throw new LinuxException("socket(AF_NETLINK)", Marshal.GetLastPInvokeError());
