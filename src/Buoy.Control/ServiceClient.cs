@@ -90,7 +90,7 @@ public sealed class ServiceClient : IDisposable
 {
     private readonly Socket _socket;
     private readonly byte[] _head = new byte[ServiceProtocol.HeadSize];
-    private byte[] _in = new byte[1 << 16];
+    private byte[] _in = new byte[1 << 18];
     private int _begin;
     private int _end;
 

@@ -27,6 +27,9 @@ internal sealed class ServiceServer : IDisposable
     /// <summary>Unsent bytes at which a client that does not read is let go.</summary>
     private const int MaxUnsent = 64 << 20;
 
+    /// <summary>A client's buffer of this size stays for its next frame.</summary>
+    private const int KeptFrame = 80 << 10;
+
     private readonly EventLoop _loop;
     private readonly IServiceRequests _requests;
     private readonly string _path;
@@ -35,21 +38,20 @@ internal sealed class ServiceServer : IDisposable
     private readonly Dictionary<long, Client> _clients = [];
     private readonly List<Client> _dirty = [];
     private readonly byte[] _scratch = new byte[ReadSize];
+    private readonly ChunkQueue.Store _chunks = new();
     private long _last;
     private bool _paused;
 
-    private sealed class Client(long id, int fd)
+    private sealed class Client(long id, int fd, ChunkQueue output)
     {
         public long Id { get; } = id;
         public int Fd { get; } = fd;
         public uint Process { get; } = ControlSocket.PeerProcess(fd);
 
         /// <summary>Begin of a frame whose rest has not come.</summary>
-        public byte[] In { get; set; } = [];
+        public byte[] In { get; set; } = new byte[4];
         public int Have { get; set; }
-        public byte[] Out { get; set; } = new byte[4096];
-        public int Begin { get; set; }
-        public int End { get; set; }
+        public ChunkQueue Out { get; } = output;
         public bool Dirty { get; set; }
         public bool Full { get; set; }
         public bool Closed { get; set; }
@@ -106,19 +108,19 @@ internal sealed class ServiceServer : IDisposable
         }
 
         int size = ServiceProtocol.HeadSize + first.Length + second.Length;
-        if (c.End + size > c.Out.Length && !MakeRoom(c, size))
+        if (c.Out.Length + size > MaxUnsent)
         {
             _onProblem($"process {c.Process} does not read what it is told: it is let go");
             Close(c);
             return;
         }
 
-        var to = c.Out.AsSpan(c.End);
-        BinaryPrimitives.WriteInt32LittleEndian(to, size - 4);
-        to[4] = kind;
-        first.CopyTo(to[ServiceProtocol.HeadSize..]);
-        second.CopyTo(to[(ServiceProtocol.HeadSize + first.Length)..]);
-        c.End += size;
+        Span<byte> head = stackalloc byte[ServiceProtocol.HeadSize];
+        BinaryPrimitives.WriteInt32LittleEndian(head, size - 4);
+        head[4] = kind;
+        c.Out.Write(head);
+        c.Out.Write(first);
+        c.Out.Write(second);
         if (!c.Dirty && !c.Full)
         {
             c.Dirty = true;
@@ -144,20 +146,6 @@ internal sealed class ServiceServer : IDisposable
         }
     }
 
-    private static bool MakeRoom(Client c, int size)
-    {
-        int have = c.End - c.Begin;
-        if (have + size > MaxUnsent)
-        {
-            return false;
-        }
-
-        byte[] to = have + size > c.Out.Length ? new byte[Math.Max(have + size, c.Out.Length * 2)] : c.Out;
-        c.Out.AsSpan(c.Begin, have).CopyTo(to);
-        (c.Out, c.Begin, c.End) = (to, 0, have);
-        return true;
-    }
-
     private void OnAccept()
     {
         int fd;
@@ -170,7 +158,7 @@ internal sealed class ServiceServer : IDisposable
                 continue;
             }
 
-            var c = new Client(++_last, fd);
+            var c = new Client(++_last, fd, new ChunkQueue(_chunks));
             _clients.Add(c.Id, c);
             _loop.Add(fd, _paused ? PollEvents.None : PollEvents.Readable, e => OnReady(c, e));
         }
@@ -206,55 +194,93 @@ internal sealed class ServiceServer : IDisposable
         var data = _scratch.AsSpan(0, n);
         if (c.Have > 0)
         {
-            if (c.Have + n > c.In.Length)
-            {
-                var larger = new byte[Math.Max(c.Have + n, c.In.Length * 2)];
-                c.In.AsSpan(0, c.Have).CopyTo(larger);
-                c.In = larger;
-            }
-
-            data.CopyTo(c.In.AsSpan(c.Have));
-            data = c.In.AsSpan(0, c.Have + n);
+            data = data[Complete(c, data)..];
         }
 
-        while (data.Length >= 4 && !c.Closed)
+        while (data.Length >= 4 && !c.Closed && Length(c, data) is >= 0 and var length && data.Length >= 4 + length)
         {
-            int length = BinaryPrimitives.ReadInt32LittleEndian(data);
-            if (length is < 1 or > ServiceProtocol.MaxPayload + 1)
-            {
-                _onProblem($"process {c.Process} sent a frame of {length} bytes: it is let go");
-                Close(c);
-                return;
-            }
+            OnFrame(c, data.Slice(4, length));
+            data = data[(4 + length)..];
+        }
 
-            if (data.Length < 4 + length)
+        if (!c.Closed && data.Length > 0)
+        {
+            Keep(c, data);
+        }
+    }
+
+    /// <summary>Adds what is missing of the frame that has begun; returns how many bytes that took.</summary>
+    private int Complete(Client c, ReadOnlySpan<byte> data)
+    {
+        int taken = 0;
+        while (!c.Closed)
+        {
+            int want = c.Have < 4 ? 4 : 4 + Length(c, c.In);
+            if (c.Closed || (c.Have == want && want > 4))
             {
                 break;
             }
 
-            if (_requests.OnRequest(c.Id, data[4], data.Slice(5, length - 1)) is { } refusal)
+            Grow(c, want);
+            int n = Math.Min(want - c.Have, data.Length - taken);
+            data.Slice(taken, n).CopyTo(c.In.AsSpan(c.Have));
+            c.Have += n;
+            taken += n;
+            if (c.Have < want)
             {
-                Send(c.Id, ServiceProtocol.Refused, System.Text.Encoding.UTF8.GetBytes(refusal), default);
+                return taken;
             }
-
-            data = data[(4 + length)..];
         }
 
-        if (c.Closed)
+        if (!c.Closed)
         {
-            return;
+            int end = c.Have;
+            c.Have = 0;
+            OnFrame(c, c.In.AsSpan(4, end - 4));
+            c.In = c.In.Length > KeptFrame ? new byte[4] : c.In;
         }
 
-        if (data.Length > c.In.Length)
-        {
-            c.In = data.ToArray();
-        }
-        else
-        {
-            data.CopyTo(c.In);
-        }
+        return taken;
+    }
 
+    /// <summary>Remembers the begin of a frame.</summary>
+    private void Keep(Client c, ReadOnlySpan<byte> data)
+    {
+        Grow(c, data.Length < 4 ? 4 : 4 + BinaryPrimitives.ReadInt32LittleEndian(data));
+        data.CopyTo(c.In);
         c.Have = data.Length;
+    }
+
+    private static void Grow(Client c, int size)
+    {
+        if (c.In.Length < size)
+        {
+            var larger = new byte[size];
+            c.In.AsSpan(0, c.Have).CopyTo(larger);
+            c.In = larger;
+        }
+    }
+
+    /// <summary>Length of the frame that begins here; -1 and the end of the client where it cannot be one.</summary>
+    private int Length(Client c, ReadOnlySpan<byte> data)
+    {
+        int length = BinaryPrimitives.ReadInt32LittleEndian(data);
+        if (length is >= 1 and <= ServiceProtocol.MaxPayload + 1)
+        {
+            return length;
+        }
+
+        _onProblem($"process {c.Process} sent a frame of {length} bytes: it is let go");
+        Close(c);
+        return -1;
+    }
+
+    private void OnFrame(Client c, ReadOnlySpan<byte> frame)
+    {
+        if (_requests.OnRequest(c.Id, frame[0], frame[1..]) is { } refusal)
+        {
+            Send(c.Id, ServiceProtocol.Refused, System.Text.Encoding.UTF8.GetBytes(refusal), default);
+        }
     }
 
     private void FlushAll()
@@ -270,9 +296,9 @@ internal sealed class ServiceServer : IDisposable
 
     private void Flush(Client c)
     {
-        while (!c.Closed && c.Begin < c.End)
+        while (!c.Closed && c.Out.Length > 0)
         {
-            int n = ControlSocket.Send(c.Fd, c.Out.AsSpan(c.Begin, c.End - c.Begin));
+            int n = ControlSocket.Send(c.Fd, c.Out.First);
             if (n == -ControlSocket.EAgain)
             {
                 if (!c.Full)
@@ -290,10 +316,9 @@ internal sealed class ServiceServer : IDisposable
                 return;
             }
 
-            c.Begin += n;
+            c.Out.Skip(n);
         }
 
-        (c.Begin, c.End) = (0, 0);
         if (c.Full && !c.Closed)
         {
             c.Full = false;
@@ -314,6 +339,7 @@ internal sealed class ServiceServer : IDisposable
         c.Closed = true;
         _loop.Remove(c.Fd);
         ControlSocket.Close(c.Fd);
+        c.Out.Clear();
         _clients.Remove(c.Id);
         _requests.OnGone(c.Id);
     }
