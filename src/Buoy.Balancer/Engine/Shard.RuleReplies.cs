@@ -51,11 +51,30 @@ internal sealed unsafe partial class Shard<TPoller>
         return _config.Proxies[c->Frontend].Rules is not { } rules || run.Run(rules.AfterResponse) != RuleResult.Error;
     }
 
+    /// <summary>An empty page (<c>errorfile 503 /dev/null</c>): the connection ends without an answer.</summary>
+    private void SendNothing(Conn* c, char cause, char phase)
+    {
+        if (c->EndCause == 0)
+        {
+            c->EndCause = (byte)cause;
+            c->EndPhase = (byte)phase;
+        }
+
+        EndTransaction(c);
+        CloseClient(c);
+    }
+
     private void SendReply(Conn* c, StreamRules st, char cause, char phase, bool silent = false)
     {
         var run = _run!;
         var m = run.Scope.Response;
         st.Phase = RulePhase.None;
+        if (m.Status == 0)
+        {
+            SendNothing(c, cause, phase);
+            return;
+        }
+
         if (!RunAfterResponse(c, run, st))
         {
             run.Scope.Temporary.Reset();

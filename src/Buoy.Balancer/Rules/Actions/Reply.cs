@@ -13,6 +13,10 @@ internal sealed unsafe class Reply
     private static readonly SampleArgument ContentLengthName = new(ArgumentType.Text, "content-length");
     private static readonly SampleArgument ContentTypeName = new(ArgumentType.Text, "content-type");
 
+    /// <summary>An empty file, <c>/dev/null</c>: the connection ends without a word.</summary>
+    public static Reply Nothing { get; } = new() { Status = 0 };
+
+    /// <summary>0 = none is sent at all.</summary>
     public required int Status { get; init; }
 
     public string? Reason { get; init; }
@@ -95,6 +99,11 @@ internal sealed unsafe class Reply
         m.Present = true;
         m.Status = Status;
         m.Minor = Minor;
+        if (Status == 0)
+        {
+            return true;
+        }
+
         string reason = Reason ?? StatusTexts.Reason(Status);
         Span<byte> text = stackalloc byte[reason.Length];
         _ = Encoding.Latin1.GetBytes(reason, text);

@@ -51,16 +51,15 @@ internal sealed class HttpErrorsParser
         try
         {
             byte[] content = File.ReadAllBytes(path);
-            if (content.Length > 0 && Reply.FromFile(content, out int at) is var page)
+            int at = 0;
+            var page = content.Length == 0 ? Reply.Nothing : Reply.FromFile(content, out at);
+            if (page is null)
             {
-                if (page is null)
-                {
-                    _context.Alert($"errorfile : '{path}': unable to parse headers (error offset: {at})");
-                    return;
-                }
-
-                _pages[status] = page;
+                _context.Alert($"errorfile : '{path}': unable to parse headers (error offset: {at})");
+                return;
             }
+
+            _pages[status] = page;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -228,7 +228,6 @@ internal sealed class RuleFinisher(
                 context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}' : unable to find server '{rule.Name}' "
                     + "referenced in a 'use-server' rule.");
             }
-
             else
             {
                 proxy.Servers[at] = proxy.Servers[at] with { Pinned = true };
@@ -269,7 +268,7 @@ internal sealed class RuleFinisher(
 
         foreach (var (status, content) in proxy.Settings.ErrorFiles)
         {
-            if (content.Length > 0 && Reply.FromFile(content, out _) is { } page)
+            if ((content.Length == 0 ? Reply.Nothing : Reply.FromFile(content, out _)) is { } page)
             {
                 proxy.Settings.Rules.Errors[status] = page;
             }
