@@ -133,6 +133,7 @@ public sealed class QuorumTests
     [Theory]
     [InlineData("Q8", 4, "1,2,3 > 1,2,3,4", "- +")]
     [InlineData("Q9", 3, "1,2,3 > 1,2 > 1 > 1,2 > 1,2,3", "+ + - - +")]
+    [InlineData("who took the word of a member that lost quorum with it", 4, "1,2,3,4 > 2,3,4 > 1,2 3,4 > 1,2,4 3", "+ + -- --")]
     public void Members_WithWaitForAll_AsVotequorum(string vector, int nodes, string events, string expected)
     {
         var cluster = new Cluster(Expect(nodes, waitForAll: true), [.. Enumerable.Repeat(1, nodes)]);

@@ -1,22 +1,25 @@
 using System.Globalization;
 using Buoy.Membership;
+using Buoy.Membership.Services;
 using Buoy.Membership.Totem;
 
 namespace Buoy.Simulation;
 
 /// <summary>What a run went through.</summary>
 internal sealed record SeedTotals(
-    long Events, long Datagrams, long Partitions, long Merges, long Views, long Messages, long Attacks, long Doubles)
+    long Events, long Datagrams, long Partitions, long Merges, long Views, long Messages, long Attacks, long Doubles,
+    long GroupChanges, long GroupMessages)
 {
     public static SeedTotals operator +(SeedTotals a, SeedTotals b) => new(
         a.Events + b.Events, a.Datagrams + b.Datagrams, a.Partitions + b.Partitions, a.Merges + b.Merges,
-        a.Views + b.Views, a.Messages + b.Messages, a.Attacks + b.Attacks, a.Doubles + b.Doubles);
+        a.Views + b.Views, a.Messages + b.Messages, a.Attacks + b.Attacks, a.Doubles + b.Doubles,
+        a.GroupChanges + b.GroupChanges, a.GroupMessages + b.GroupMessages);
 
-    public static readonly SeedTotals None = new(0, 0, 0, 0, 0, 0, 0, 0);
+    public static readonly SeedTotals None = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     public override string ToString() =>
         $"{Events} events, {Datagrams} datagrams, {Partitions} partitions, {Merges} merges, {Views} views, "
-        + $"{Messages} messages delivered, {Attacks} datagrams put in by attackers, "
+        + $"{Messages} messages delivered, {GroupChanges} changes and {GroupMessages} messages told to processes in groups, {Attacks} datagrams put in by attackers, "
         + $"{Doubles} times two quorate partitions as two_node allows";
 }
 
@@ -74,6 +77,7 @@ internal static class SeedRun
             for (int step = brief ? BriefSteps : nodes > 8 ? LargeSteps : Steps; step > 0; step--)
             {
                 s.Disturb();
+                s.DisturbServices();
                 s.Run(s.Random.Next(4) switch { 0 => 5, 1 => 40, 2 => 150, _ => s.Random.Next(900) });
                 s.OnStanding();
                 if (s.Nodes.FirstOrDefault(n => n.Core?.Retained > RetainedLimit) is { } hoarder)
@@ -82,12 +86,14 @@ internal static class SeedRun
                 }
             }
 
-            if ((mutation == Mutation.None || mutation.ChecksLiveness) && Settle(s) is { } restless)
+            bool peace = mutation == Mutation.None || mutation.ChecksLiveness;
+            if (peace && Settle(s) is { } restless)
             {
                 return (Totals(s), Failure(seed, brief, [restless]));
             }
 
-            List<string> violations = [.. InvariantChecker.Check(s.Nodes), .. ViewChecker.Check(s), .. s.QuorumViolations];
+            List<string> violations =
+                [.. InvariantChecker.Check(s.Nodes), .. ViewChecker.Check(s), .. s.QuorumViolations, .. GroupChecker.Check(s, peace)];
             if (s.Forged > 0)
             {
                 violations.Add($"S: {s.Forged} datagrams that nobody sealed were believed");
@@ -123,9 +129,17 @@ internal static class SeedRun
         Viewed { View: var v } => $"view of {v.RingId}: {string.Join(' ', v.Members.Select(m => m.NodeId))}, "
             + (v.Quorate ? "quorate" : "not quorate"),
         QuorumChanged q => q.Quorate ? "is quorate" : "is not quorate any more",
+        GroupChanged c => $"{SimulatedServices.Name(c.Client.Process)} in {c.Client.Group}: "
+            + $"{string.Join(' ', c.Members.Select(SimulatedServices.Name))}; left {Changes(c.Left)}, joined {Changes(c.Joined)}",
+        GroupSaid m => $"{SimulatedServices.Name(m.Client.Process)} in {m.Client.Group}: {SimulatedServices.Name(m.Sender)} says {m.Number}",
+        GroupsWhole w => $"groups of {w.Ring}: {(w.Table.Length > 0 ? w.Table : "none")}",
+        QuorumTold t => $"tells that {t.Notice.RingId} is {(t.Notice.Quorate ? "" : "not ")}quorate",
         Originated { Message: var m } => $"sends {m.RingId}/{m.Seq}{(m.Safe ? ", safe" : "")}",
         _ => entry.ToString(),
     };
+
+    private static string Changes((GroupProcess Process, GroupReason Reason)[] changes) =>
+        changes.Length == 0 ? "nobody" : string.Join(' ', changes.Select(c => $"{SimulatedServices.Name(c.Process)} {c.Reason}"));
 
     private static SeedTotals Totals(Simulation s)
     {
@@ -135,7 +149,8 @@ internal static class SeedRun
             regular.Where(c => c.Change.Members.Count > 1 && c.Change.Joined.Count > 0)
                 .Select(c => c.Change.RingId).Distinct().Count(),
             regular.Count, s.Nodes.Sum(n => (long)n.Log.OfType<Delivered>().Count()),
-            s.Attacks, s.AllowedDoubles);
+            s.Attacks, s.AllowedDoubles, s.Nodes.Sum(n => (long)n.Log.OfType<GroupChanged>().Count()),
+            s.Nodes.Sum(n => (long)n.Log.OfType<GroupSaid>().Count()));
     }
 
     /// <summary>E13: faults end, one ring, and messages arrive. E14: then nothing changes.</summary>
@@ -166,6 +181,8 @@ internal static class SeedRun
         {
             s.SendFrom(node, safe: true);
         }
+
+        s.SpeakInPeace();
 
         uint first = s.Stranger == 1 ? 2u : 1u;
         s.Run(1000);

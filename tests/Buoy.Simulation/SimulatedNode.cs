@@ -41,12 +41,15 @@ internal sealed class SimulatedNode
 {
     private const byte Application = 0;
     private const byte Sync = 1;
+    private const byte OfServices = 2;
+    private const byte ExpectedVotes = 3;
     private readonly Simulation _simulation;
     private readonly Queue<Effect> _effects = new();
     private readonly Queue<LinkEffect> _linkEffects = new();
     private readonly HashSet<(RingId, ulong)> _originated = [];
     private readonly byte[] _plain = new byte[65536];
-    private SimulatedQueue _outgoing = new();
+    private readonly MessageHandler _onContents;
+    private Outbox _outbox = new PlainOutbox(gated: false);
     private ViewSync? _sync;
     private DatagramSeal? _seal;
     private ulong _incarnation;
@@ -59,12 +62,14 @@ internal sealed class SimulatedNode
     public SimulatedNode(Simulation simulation, uint id)
     {
         (_simulation, Id) = (simulation, id);
+        _onContents = OnContents;
     }
 
     public uint Id { get; }
     public TotemCore? Core { get; private set; }
     public VoteQuorum? Quorum { get; private set; }
     public LinkMonitor? Links { get; private set; }
+    public SimulatedServices? Services { get; private set; }
     public List<LogEntry> Log { get; } = [];
     public List<(int Link, Packet Datagram)> Inbox { get; } = [];
 
@@ -120,7 +125,8 @@ internal sealed class SimulatedNode
     {
         var s = _simulation;
         _incarnation = ((ulong)(now + 1) << 8) + Id;
-        _outgoing = new SimulatedQueue { IsOpen = s.Quorum is null };
+        _outbox = s.PackedContents > 0 ? new PackedOutbox(s.PackedContents) : new PlainOutbox(gated: s.Quorum is not null);
+        Services = s.HasServices ? new SimulatedServices(s, this) : null;
         Inbox.Clear();
         Injected.Clear();
         PausedUntil = 0;
@@ -128,7 +134,7 @@ internal sealed class SimulatedNode
         _seal = new DatagramSeal(
             s.Crypto, s.KeyOf(Id), "simulated", Id, _incarnation, s.Parameters.Token);
         Core = new TotemCore(
-            s.Parameters, Id, _incarnation, s.Mutation.ForgetsDisk ? 0 : Disk, _outgoing, n => s.Random.Next(n),
+            s.Parameters, Id, _incarnation, s.Mutation.ForgetsDisk ? 0 : Disk, _outbox.Queue, n => s.Random.Next(n),
             s.Allowed);
         if (s.LinkCount > 1)
         {
@@ -163,6 +169,8 @@ internal sealed class SimulatedNode
         Quorum = null;
         Links = null;
         Standing = null;
+        Services?.OnCrash();
+        Services = null;
         _seal?.Dispose();
         Log.Add(new Ended(now));
     }
@@ -176,13 +184,39 @@ internal sealed class SimulatedNode
 
     public void Send(long now, byte[] payload, bool safe)
     {
-        _outgoing.Add([Application, .. payload], safe);
+        _outbox.Add(Application, payload, safe);
         if (PausedUntil <= now)
         {
             Core!.OnMessageQueued(Local(now));
             Perform(now);
         }
     }
+
+    /// <summary>A message of the services, to be sent in this step or by <see cref="Flush"/>.</summary>
+    public void SendOfServices(byte[] message)
+    {
+        if (_simulation.Mutation.LosesWaiting && Core!.State is not TotemState.Operational)
+        {
+            return;
+        }
+
+        _outbox.Add(OfServices, message, safe: false);
+        Core!.OnMessageQueued(Local(_simulation.Now));
+    }
+
+    /// <summary>Somebody sets expected votes on this node for all (corosync-quorumtool -e).</summary>
+    public void SetExpected(int votes)
+    {
+        if (Quorum!.RefusesExpected(votes) is null)
+        {
+            _outbox.Add(ExpectedVotes, BitConverter.GetBytes(votes), safe: false);
+            Core!.OnMessageQueued(Local(_simulation.Now));
+            Perform(_simulation.Now);
+        }
+    }
+
+    /// <summary>Lets what was asked for from outside take effect.</summary>
+    public void Flush(long now) => Perform(now);
 
     public void Reconfigure(long now, TotemParameters parameters)
     {
@@ -310,7 +344,7 @@ internal sealed class SimulatedNode
                     break;
                 case Deliver e:
                     Log.Add(new Delivered(now, e.Message));
-                    OnDelivered(now, e.Message);
+                    OnDelivered(e.Message);
                     break;
                 case ConfigurationChange e:
                     Log.Add(new Configured(now, e, Disk));
@@ -348,16 +382,46 @@ internal sealed class SimulatedNode
     {
         if (_sync?.OnConfiguration(change, $"n{Id}", "", 0, Core!.HasSaidGoodbye) is { } record)
         {
-            _outgoing.AddUrgent([Sync, .. record.Encode()]);
+            _outbox.OnConfiguration();
+            _outbox.AddUrgent(Sync, record.Encode());
             Core!.OnMessageQueued(Local(now));
         }
     }
 
-    private void OnDelivered(long now, RegularMessage message)
+    private void OnDelivered(RegularMessage message)
     {
-        if (_sync is null || message.Contents.Length == 0 || message.Contents[0] != Sync
-            || !_sync.OnRecord(message.SenderId, message.Contents.AsSpan(1))
-            || _sync.IsSynced || !(_sync.IsComplete || (_simulation.Mutation.ViewsEarly && _sync.Records.Count > 1)))
+        if (_sync is not null)
+        {
+            _outbox.OnContents(message.SenderId, message.Contents, _onContents);
+        }
+    }
+
+    private void OnContents(uint sender, byte kind, ReadOnlySpan<byte> contents)
+    {
+        if (kind != Sync && !_sync!.IsSynced)
+        {
+            // The program drops it, which would be the loss of a message: nobody may send before the view.
+            throw new InvalidOperationException($"a message of node {sender} reached node {Id} before its view");
+        }
+
+        if (kind == OfServices)
+        {
+            Services?.OnMessage(sender, contents);
+        }
+        else if (kind == ExpectedVotes)
+        {
+            Quorum!.SetExpected(BitConverter.ToInt32(contents));
+            Judge(_simulation.Now);
+        }
+        else if (kind == Sync)
+        {
+            OnRecord(_simulation.Now, sender, contents);
+        }
+    }
+
+    private void OnRecord(long now, uint sender, ReadOnlySpan<byte> record)
+    {
+        if (!_sync!.OnRecord(sender, record) || _sync.IsSynced || !(_sync.IsComplete || (_simulation.Mutation.ViewsEarly && _sync.Records.Count > 1)))
         {
             return;
         }
@@ -367,8 +431,13 @@ internal sealed class SimulatedNode
         _quorate = Standing.Value.Quorate;
         Log.Add(new Viewed(now, view with { Quorate = _quorate }));
         _simulation.OnStanding();
-        _outgoing.IsOpen = true;
-        Core!.OnMessageQueued(Local(now));
+        if (_simulation.Mutation.OpensForOldViews || view.RingId == Core!.InstalledRingId)
+        {
+            _outbox.Open();
+            Core!.OnMessageQueued(Local(now));
+        }
+
+        Services?.OnView(view with { Quorate = _quorate });
     }
 
     private void Judge(long now)
@@ -378,6 +447,7 @@ internal sealed class SimulatedNode
             _quorate = Quorum.Quorate;
             Standing = (standing.View, _quorate);
             Log.Add(new QuorumChanged(now, _quorate));
+            Services?.OnQuorum(_quorate);
             _simulation.OnStanding();
         }
     }

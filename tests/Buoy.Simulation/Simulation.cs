@@ -29,7 +29,22 @@ internal sealed record Mutation
     public bool NeverFailsOver { get; init; }
 
     /// <summary>What this breaks shows in peace: liveness is checked too.</summary>
-    public bool ChecksLiveness => NeverFailsOver;
+    public bool ChecksLiveness => NeverFailsOver || LosesWaiting;
+
+    /// <summary>Process groups hear what their own node sends when it is sent, not in its place in the order.</summary>
+    public bool HearsItselfAtOnce { get; init; }
+
+    /// <summary>Process groups are not told of nodes that went and came back between two views.</summary>
+    public bool OverlooksLosses { get; init; }
+
+    /// <summary>Who tracks quorum is told of views, but not of another verdict.</summary>
+    public bool KeepsVerdicts { get; init; }
+
+    /// <summary>A view that comes as its ring ends lets messages out on the next ring, before that ring's view.</summary>
+    public bool OpensForOldViews { get; init; }
+
+    /// <summary>What processes ask for while the ring changes is lost.</summary>
+    public bool LosesWaiting { get; init; }
 
     /// <summary>What is not authentic is taken all the same.</summary>
     public bool BelievesForgeries { get; init; }
@@ -73,6 +88,7 @@ internal sealed partial class Simulation
         if (whole)
         {
             DrawWorld(nodes);
+            DrawServices(seed);
         }
     }
 

@@ -41,10 +41,9 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     private readonly ConfigurationMap _statistics = new();
     private readonly Queue<byte[]> _outbox = new();
     private readonly Dictionary<long, (ConfigurationMap Map, MapTracker Tracker)> _trackers = [];
-    private readonly HashSet<long> _quorumClients = [];
+    private readonly QuorumNotices _quorum;
     private readonly Dictionary<uint, int> _joins = [];
     private ClusterView? _view;
-    private bool _quorate;
     private long _waiting;
     private bool _retrying;
     private bool _sending;
@@ -60,6 +59,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
         _fileKeys = fileKeys;
         _kill = kill;
         _groups = new ProcessGroups(engine.LocalNodeId, this);
+        _quorum = new QuorumNotices(TellQuorum);
         _server = new ServiceServer(loop, Path.Combine(runFolder, ServiceProtocol.SocketName), this, onProblem);
         _availability = new AvailabilityHost(loop, _server, onProblem);
         loop.Schedule(TrackMs, Track);
@@ -85,19 +85,21 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
         }
 
         _groups.OnView(view);
-        OnQuorum(view.Quorate);
+        _availability.OnQuorum(view.Quorate);
+        _quorum.OnView(view);
+        OnChange();
     }
 
-    /// <summary>Another verdict, or another view.</summary>
+    /// <summary>Another verdict on the same view.</summary>
     public void OnQuorum(bool quorate)
     {
-        _quorate = quorate;
         _availability.OnQuorum(quorate);
-        foreach (long client in _quorumClients)
-        {
-            TellQuorum(client);
-        }
+        _quorum.OnQuorum(quorate);
+        OnChange();
+    }
 
+    private void OnChange()
+    {
         if (_map.Trackers > 0)
         {
             RefreshMap();
@@ -202,8 +204,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
             case >= ServiceProtocol.Register and <= ServiceProtocol.End:
                 return _availability.OnRequest(client, kind, body);
             case ServiceProtocol.TrackQuorum:
-                _quorumClients.Add(client);
-                TellQuorum(client);
+                _quorum.Track(client);
                 return null;
             case ServiceProtocol.TrackMap when body.Length > 1 && !_trackers.ContainsKey(client):
                 RefreshMap();
@@ -225,7 +226,7 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
     {
         _groups.Gone(client);
         _availability.OnGone(client);
-        _quorumClients.Remove(client);
+        _quorum.Forget(client);
         if (_trackers.Remove(client, out var t))
         {
             t.Map.Remove(t.Tracker);
@@ -281,21 +282,15 @@ internal sealed class DaemonServices : IServiceRequests, IProcessGroupSink, IDis
         _server.Send(client, ServiceProtocol.Changed, _changed.AsSpan(0, size), default);
     }
 
-    private void TellQuorum(long client)
+    private void TellQuorum(long client, QuorumNotice notice)
     {
-        if (_view is not { } view)
+        byte[] body = new byte[13 + (4 * notice.Members.Count)];
+        body[0] = (byte)(notice.Quorate ? 1 : 0);
+        BinaryPrimitives.WriteUInt64LittleEndian(body.AsSpan(1), notice.RingId.Seq);
+        BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(9), notice.RingId.Rep);
+        for (int i = 0; i < notice.Members.Count; i++)
         {
-            return;
-        }
-
-        byte[] body = new byte[13 + (4 * view.Members.Count)];
-        var ring = _engine.Status.RingId;
-        body[0] = (byte)(_quorate ? 1 : 0);
-        BinaryPrimitives.WriteUInt64LittleEndian(body.AsSpan(1), ring.Seq);
-        BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(9), ring.Rep);
-        for (int i = 0; i < view.Members.Count; i++)
-        {
-            BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(13 + (4 * i)), view.Members[i].NodeId);
+            BinaryPrimitives.WriteUInt32LittleEndian(body.AsSpan(13 + (4 * i)), notice.Members[i]);
         }
 
         _server.Send(client, ServiceProtocol.Quorum, body, default);

@@ -540,8 +540,14 @@ public sealed partial class RingEngine : IClusterEngine
         var view = _sync.Install(EventLoop.Now);
         TrackExpected();
         ArmQuorumTimer();
-        _packer!.Open();
-        _core!.OnMessageQueued(EventLoop.Now);
+        // The view of a ring that the core has left already (its last records came with its transitional configuration)
+        // lets nothing out: on the next ring it would reach members that do not take messages before that ring's view.
+        if (view.RingId == _core!.InstalledRingId)
+        {
+            _packer!.Open();
+            _core.OnMessageQueued(EventLoop.Now);
+        }
+
         _options.Log(false,
             $"ring {view.RingId}: {string.Join(' ', view.Members.Select(m => m.Name))}; left {Ids(view.Left)}, came "
             + $"{Ids(view.Came)}; votes {_quorum!.TotalVotes} of {_quorum.ExpectedVotes}, {(view.Quorate ? "" : "not ")}quorate; "

@@ -137,12 +137,17 @@ public sealed class VoteQuorum
             _present = [.. members.Select(m => m with { ExpectedVotes = Math.Min(m.ExpectedVotes, votes) })];
         }
 
+        bool armed = WaitForAllArmed;
         if (members.Any(m => m.NodeId != _myId && m.Quorate && !m.WaitForAllArmed))
         {
             WaitForAllArmed = false;
         }
 
         Recompute(mayFall: downscale);
+
+        // The quorate member lost quorum on this very ring and waits for all again: so must who took its word, or the
+        // members of a later view would not agree.
+        WaitForAllArmed |= armed && !Quorate;
         ArmLastManStanding(now);
     }
 
