@@ -4,6 +4,7 @@
 #   run.sh ring [--nodes 2,3,5] [--sizes 100,1000,8000,64000] [--seconds 3] [--rounds 3]: process groups against Corosync's.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+if [ "${1:-}" = ring-loaded ]; then shift; exec bash "$root/bench/ring-loaded.sh" "$@"; fi
 if [ "${1:-}" = ring-crash ]; then shift; exec bash "$root/bench/ring-crash.sh" "$@"; fi
 if [ "${1:-}" = ring ]; then
   shift

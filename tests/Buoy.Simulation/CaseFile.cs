@@ -11,12 +11,15 @@ namespace Buoy.Simulation;
 /// A scenario as a file: the story (lines with #), commands, a line of dashes, and the trace they must give. Commands:
 /// <code>
 /// nodes 3 [links 2 passive|active|rr] [seed 7] [quorum majority|two_node|wait_for_all|tie|last_man] [slow-rule]
+///         [services] [packed 300] (process groups and quorum notices, which need quorum; bytes of a datagram)
 /// start all | start 1 2     crash 1     leave 2     restart 1 200 (crash, start after ms)     pause 2 450
 /// run 500                   ring 3000 (until one ring; an error after so many ms)
 /// cut 1|2,3 (partition)     cut 2&gt;3 (one way)     break 1 [2] (link 1, of node 2 only)     heal
 /// network 10 5 20 (% lost, % doubled, longest delay ms)
 /// drop KIND [FROM>TO] [times] (the next ones; KIND: regular token join commit probe merge any; * = always)
 /// send 1 100 [safe]         failwrite 2     deliveries (they are traced from now on)
+/// join 1 GROUP (a new process of node 1: 1, 2, 3… in this order)    say 2 1000 (process 2, with so many bytes more)
+/// part 2 (process 2 leaves)    end 2 (it ends)    expect 1 5 (node 1 is told to expect 5 votes)
 /// </code>
 /// </summary>
 internal sealed class CaseFile(string text)
@@ -72,6 +75,11 @@ internal sealed class CaseFile(string text)
         var mode = words.Contains("active") ? LinkMode.Active : words.Contains("rr") ? LinkMode.RoundRobin : LinkMode.Passive;
         var s = new Simulation(Number(After("seed") ?? "1"), nodes, silenceRule: !words.Contains("slow-rule"));
         s.Stage(quorum, links, mode);
+        if (words.Contains("services"))
+        {
+            s.StageServices(After("packed") is { } packed ? Number(packed) : 0);
+        }
+
         s.Loses = Loses;
         return s;
     }
@@ -146,6 +154,21 @@ internal sealed class CaseFile(string text)
             case "failwrite":
                 s.Node(Id(1)).FailNextWrite = true;
                 break;
+            case "join":
+                s.Join(s.Node(Id(1)), words[2]);
+                break;
+            case "say":
+                s.Say(s.Clients[Number(words[1]) - 1], words.Length > 2 ? Number(words[2]) : 0);
+                break;
+            case "part":
+                s.Leave(s.Clients[Number(words[1]) - 1]);
+                break;
+            case "end":
+                s.End(s.Clients[Number(words[1]) - 1]);
+                break;
+            case "expect":
+                s.Node(Id(1)).SetExpected(Number(words[2]));
+                break;
             case "deliveries":
                 _deliveries = true;
                 break;
@@ -207,7 +230,8 @@ internal sealed class CaseFile(string text)
             trace.Append("; delivered ").Append(string.Join(", ", delivered) is { Length: > 0 } d ? d : "nothing").Append('\n');
         }
 
-        foreach (string violation in InvariantChecker.Check(s.Nodes).Concat(ViewChecker.Check(s)).Concat(s.QuorumViolations))
+        foreach (string violation in InvariantChecker.Check(s.Nodes).Concat(ViewChecker.Check(s)).Concat(s.QuorumViolations)
+            .Concat(GroupChecker.Check(s, peace: false)))
         {
             trace.Append($"  VIOLATION {violation}\n");
         }
