@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Buffers.Text;
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Rules;
@@ -122,11 +123,12 @@ internal sealed unsafe partial class Shard<TPoller>
         int id = table.FindServer(key, _now, out string? name);
         if (name is not null && table.Config.KeyIsAddress)
         {
-            foreach (var s in _config.Proxies[c->Backend].Servers)
+            var servers = _config.Proxies[c->Backend].Servers;
+            for (int i = 0; i < servers.Count; i++)
             {
-                if (ServerAddress(s.Index) == name)
+                if (ServerAddress(servers[i].Index) == name)
                 {
-                    return s.Index;
+                    return servers[i].Index;
                 }
             }
         }
@@ -149,17 +151,36 @@ internal sealed unsafe partial class Shard<TPoller>
         Span<byte> own = stackalloc byte[LongestAddress];
         var st = StreamOf(c);
         var server = _config.Servers[c->Server];
+        Span<int> stored = stackalloc int[StickRule.MaxStores];
         int stores = 0;
         for (int i = 0; i < rules.Length && stores < StickRule.MaxStores; i++)
         {
             var (table, rule) = rules[i];
-            if (rule.Store && StickKeyOf(c, st, i, own, out var key))
+            if (rule.Store && !IsStored(rules, stored[..stores], table, rule) && StickKeyOf(c, st, i, own, out var key))
             {
                 table.StoreServer(
                     key, server.Id, table.Config.KeyIsAddress ? ServerAddress(c->Server) : server.Name, _now);
-                stores++;
+                stored[stores++] = i;
             }
         }
+    }
+
+    /// <summary>
+    /// Only the first rule of a table that gives a key stores it, of those on the request and of those on the response: the
+    /// others are for where it gives none.
+    /// </summary>
+    private static bool IsStored(
+        (StickTable Table, StickRule Rule)[] rules, ReadOnlySpan<int> stored, StickTable table, StickRule rule)
+    {
+        foreach (int other in stored)
+        {
+            if (rules[other].Table == table && rules[other].Rule.OnResponse == rule.OnResponse)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>A server took a TCP stream: there is no head to wait for.</summary>
@@ -193,9 +214,13 @@ internal sealed unsafe partial class Shard<TPoller>
         key = default;
         switch (table.Config.Type)
         {
-            case StickKeyType.Ip or StickKeyType.Integer:
+            case StickKeyType.Ip:
                 key = own[..4];
                 return v4.Length == 4 && v4.TryCopyTo(own);
+            case StickKeyType.Integer:
+                key = own[..4];
+                BinaryPrimitives.WriteUInt32LittleEndian(own, v4.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(v4) : 0);
+                return v4.Length == 4;
             case StickKeyType.String:
                 bool good = SampleCasts.FormatAddress(v4.Length == 4 ? v4 : address, own, out int length);
                 key = own[..Math.Min(length, table.Config.Length)];

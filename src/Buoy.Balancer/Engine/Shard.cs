@@ -80,7 +80,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _sticks = [.. _config.Proxies.Select(SticksOf)];
         _serverIds = [.. _config.Proxies.Select(ServerIdsOf)];
         _serverNames = [.. _config.Proxies.Select(ServerNamesOf)];
-        _serverAddresses = new string?[_config.Servers.Count];
+        _serverAddresses = new string?[_servers.Count];
         _keyKinds = [.. _config.Proxies.Select(KeyKindOf)];
         _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
         _idle = new nint[_servers.Count];
@@ -377,6 +377,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
                 _listed[i] = backend.Servers.Version;
                 _cookies[i] = CookieOf(backend);
                 _serverIds[i] = ServerIdsOf(backend);
+                _serverNames[i] = ServerNamesOf(backend);
             }
 
             _pickers[i]?.Rebuild(backend, _servers);

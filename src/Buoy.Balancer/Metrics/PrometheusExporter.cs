@@ -4,6 +4,7 @@ using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Control;
 using Buoy.Balancer.State;
 using Buoy.Balancer.Stats;
+using Buoy.Balancer.StickTables;
 using Buoy.Linux;
 
 namespace Buoy.Balancer.Metrics;
@@ -42,7 +43,8 @@ internal sealed class PrometheusExporter(ControlPlane plane)
         Frontend = 2,
         Backend = 4,
         Server = 8,
-        All = 15,
+        StickTable = 16,
+        All = 31,
     }
 
     private sealed record Metric(string Name, string Type, char Sign, string Source, bool Seconds, string Help);
@@ -80,7 +82,37 @@ internal sealed class PrometheusExporter(ControlPlane plane)
                 [.. rows.Where(r => r.Type == StatObject.Server && !(noMaintenance && StateOf(r) == "MAINT"))], rows);
         }
 
+        if ((scopes & Scopes.StickTable) != 0)
+        {
+            WriteTables(s, plane.State.Tables);
+        }
+
         return s.ToString();
+    }
+
+    /// <summary>Size and use of all stick tables.</summary>
+    private static void WriteTables(StringBuilder s, StickTableSet tables)
+    {
+        foreach (var (name, help, value) in (ReadOnlySpan<(string, string, Func<StickTable, int>)>)
+            [
+                ("size", "Stick table size.", t => t.Config.Size),
+                ("used", "Number of entries used in this stick table.", t => t.Used),
+            ])
+        {
+            bool first = true;
+            foreach (var table in tables.All)
+            {
+                if (first)
+                {
+                    Head(s, "sticktable", new Metric(name, "gauge", ' ', "", Seconds: false, help));
+                    first = false;
+                }
+
+                s.Append(CultureInfo.InvariantCulture, $"haproxy_sticktable_{name}{{name=\"{table.Name}\",type=\"")
+                    .Append(table.Config.Type.ToString().ToLowerInvariant())
+                    .Append(CultureInfo.InvariantCulture, $"\"}} {value(table)}\n");
+            }
+        }
     }
 
     /// <summary>The complete response and whether the connection ends with it.</summary>
@@ -124,7 +156,8 @@ internal sealed class PrometheusExporter(ControlPlane plane)
                 "frontend" => Scopes.Frontend,
                 "backend" => Scopes.Backend,
                 "server" => Scopes.Server,
-                "listener" or "sticktable" => Scopes.None,
+                "sticktable" => Scopes.StickTable,
+                "listener" => Scopes.None,
                 _ => null,
             };
             if (one is null)

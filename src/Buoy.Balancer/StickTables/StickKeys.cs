@@ -6,7 +6,10 @@ using Buoy.Balancer.Rules.Samples;
 
 namespace Buoy.Balancer.StickTables;
 
-/// <summary>Keys of tables: made of samples and of text, and shown.</summary>
+/// <summary>
+/// Keys of tables: made of samples and of text, and shown. Numbers are kept with their lowest byte first: entries are shown in
+/// the order of their bytes, which is the original's on such a machine.
+/// </summary>
 internal static unsafe class StickKeys
 {
     /// <summary>The type a sample is cast to before it is a key.</summary>
@@ -37,7 +40,7 @@ internal static unsafe class StickKeys
                 return Copy(scope, sample.AddressSpan, table.Type == StickKeyType.Ip ? 4 : 16, out key);
             case StickKeyType.Integer:
                 Span<byte> number = stackalloc byte[sizeof(uint)];
-                BinaryPrimitives.WriteUInt32BigEndian(number, (uint)sample.Integer);
+                BinaryPrimitives.WriteUInt32LittleEndian(number, (uint)sample.Integer);
                 return Copy(scope, number, number.Length, out key);
             case StickKeyType.Binary when sample.Length < table.Length:
                 return Copy(scope, sample.Bytes, table.Length, out key);
@@ -51,7 +54,7 @@ internal static unsafe class StickKeys
     public static string Show(StickKeyType type, byte[] key) => type switch
     {
         StickKeyType.Ip or StickKeyType.Ipv6 => new IPAddress(key).ToString(),
-        StickKeyType.Integer => BinaryPrimitives.ReadUInt32BigEndian(key).ToString(CultureInfo.InvariantCulture),
+        StickKeyType.Integer => BinaryPrimitives.ReadUInt32LittleEndian(key).ToString(CultureInfo.InvariantCulture),
         StickKeyType.String => Escaped(key),
         _ => Convert.ToHexString(key),
     };
@@ -78,7 +81,7 @@ internal static unsafe class StickKeys
                 }
 
                 key = new byte[sizeof(uint)];
-                BinaryPrimitives.WriteUInt32BigEndian(key, number);
+                BinaryPrimitives.WriteUInt32LittleEndian(key, number);
                 return true;
             default:
                 key = Encoding.Latin1.GetBytes(text.Length > table.Length ? text[..table.Length] : text);

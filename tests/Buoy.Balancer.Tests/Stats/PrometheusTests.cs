@@ -43,8 +43,10 @@ public sealed partial class PrometheusTests
             frontend ft
              mode tcp
              bind 127.0.0.1:{FreePort()}
+             stick-table type ip size 1k
              default_backend bt
             backend bb
+             stick-table type string len 6 size 20 store gpc0
              server s1 127.0.0.1:1 check inter 10s fall 1
              server s2 127.0.0.1:1 backup
              server s3 127.0.0.1:1 weight 7 maxconn 30

@@ -77,6 +77,81 @@ public sealed class StickTableTests
         Assert.Equal(table.Used, table.Snapshot(1).Count);
     }
 
+    [Fact]
+    public void Track_WhileItLasts_NeitherExpiresNorIsPurged()
+    {
+        var table = Table(2, expire: 100);
+        var e = table.Track("one"u8, StickEvents.Connection, 0)!;
+        Assert.Same(e, table.Track("one"u8, StickEvents.Connection, 10));
+        Assert.True(table.StoreServer("two"u8, 1, "s", 20));
+        Assert.True(table.StoreServer("three"u8, 1, "s", 30));
+        Assert.Equal(["one", "three"], table.Snapshot(40).Select(x => System.Text.Encoding.ASCII.GetString(x.Key)).Order());
+        Assert.Equal(StickTable.Removal.InUse, table.Remove("one"u8));
+        Assert.Single(table.Snapshot(1000));
+        Assert.NotNull(table.Track("four"u8, StickEvents.None, 1000));
+        Assert.Null(table.Track("five"u8, StickEvents.None, 1000));
+        table.Release(e, 1000);
+        Assert.Equal(2, table.Used);
+        table.Release(e, 1010);
+        Assert.Equal(2, table.Snapshot(1109).Count);
+        Assert.Single(table.Snapshot(1110));
+        Assert.Equal(1, table.Used);
+    }
+
+    [Fact]
+    public void Track_ManyThreads_CountsAll()
+    {
+        var table = new StickTable("t", new StickTableConfig(
+            StickKeyType.Integer, 0, 8, 0, false, [new(StickData.ConnCnt), new(StickData.ConnCur), new(StickData.HttpReqCnt)]), false);
+        const int Rounds = 20_000;
+        var threads = Enumerable.Range(0, 4).Select(t => new Thread(() =>
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                var counters = new TrackedCounters();
+                counters.Track(0, table, BitConverter.GetBytes(i % 8), StickEvents.Connection, 1);
+                counters.Count(StickEvents.Request, 1);
+                counters.Release(1);
+            }
+        })).ToArray();
+        Array.ForEach(threads, t => t.Start());
+        Array.ForEach(threads, t => t.Join());
+        var all = table.Snapshot(1);
+        Assert.Equal(8, all.Count);
+        Assert.All(all, e => Assert.Equal([0, 4 * Rounds / 8, 0, 4 * Rounds / 8], [e.Users, .. e.Data]));
+    }
+
+    [Fact]
+    public void Track_KnownKey_AllocatesNothing()
+    {
+        var table = new StickTable("t", new StickTableConfig(
+            StickKeyType.Ip, 0, 8, 1000, false, [new(StickData.ConnCnt), new(StickData.HttpReqRate, 1, 1000), new(StickData.Gpc, 2)]), false);
+        var session = new TrackedCounters();
+        var stream = new TrackedCounters();
+        byte[] key = [127, 0, 0, 1];
+        session.Track(0, table, key, StickEvents.Connection, 1);
+        long Requests(int count)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < count; i++)
+            {
+                stream.Track(1, table, key, StickEvents.Connection | StickEvents.Request, i);
+                session.Count(StickEvents.Request, i);
+                var operation = new StickOperation(StickQuery.Increment, StickData.Gpc, StickData.GpcRate, 1, true);
+                table.Apply(stream[1].Entry!, i, ref operation);
+                table.Look(key, i, ref operation);
+                stream.CountBytes(10, 20, i);
+                stream.Release(i);
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Requests(10);
+        Assert.Equal(0, Requests(1000));
+        session.Release(1000);
+    }
+
     private static string Plain(string answer) => Regex.Replace(Regex.Replace(answer, "0x[0-9a-f]+", "0xP"), @"exp=[1-9]\d*", "exp=N");
 
     [Theory]

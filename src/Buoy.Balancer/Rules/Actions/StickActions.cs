@@ -15,7 +15,7 @@ internal sealed class TrackAction(
 
     public SampleExpression Key { get; } = key;
 
-    /// <summary>Section whose table it is; null = the one the rule stands in, or has inherited it.</summary>
+    /// <summary>Section whose table it is; null = the one the rule stands in.</summary>
     public string? TableName { get; } = table;
 
     /// <summary>Index of the section named, known when all sections are read; -1 = the rule's own.</summary>

@@ -45,6 +45,8 @@ internal static class StickActionParser
             r.At += 2;
         }
 
+        // A defaults section means a table of its own name, as the original has it: there is none but by another section.
+        name ??= r.Section.Proxy is null ? r.Section.Context.Section : null;
         bool session = r.Ruleset is "tcp-request connection" or "tcp-request session";
         return new TrackAction(r.Name, (int)number, key, name, session, r.Response);
     }
