@@ -20,6 +20,7 @@ public static unsafe partial class DataSyscalls
     public const int EPIPE = 32;
     public const int ENOBUFS = 105;
     public const int EINPROGRESS = 115;
+    public const int EADDRNOTAVAIL = 99;
     public const int ECONNABORTED = 103;
     public const int ECONNRESET = 104;
     public const int ETIMEDOUT = 110;
@@ -45,6 +46,7 @@ public static unsafe partial class DataSyscalls
     public const int IP_TOS = 1;
     public const int IP_TTL = 2;
     public const int IP_TRANSPARENT = 19;
+    public const int IP_BIND_ADDRESS_NO_PORT = 24;
     public const int IPV6_UNICAST_HOPS = 16;
     public const int IPV6_TCLASS = 67;
     public const int SO_MARK = 36;

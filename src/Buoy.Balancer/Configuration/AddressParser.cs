@@ -22,7 +22,9 @@ internal static class AddressParser
     /// <param name="names">Is a host name allowed?</param>
     /// <param name="portNeeded">Must there be a port other than 0?</param>
     /// <param name="descriptors">Is <c>fd@N</c> allowed?</param>
-    public static ParsedAddress Parse(string text, bool range, bool names, bool portNeeded, bool descriptors)
+    /// <param name="offsets">Is <c>+N</c> or <c>-N</c> allowed for a port?</param>
+    public static ParsedAddress Parse(
+        string text, bool range, bool names, bool portNeeded, bool descriptors, bool offsets = false)
     {
         string rest = text;
         AddressFamily family = AddressFamily.Unspecified;
@@ -81,7 +83,7 @@ internal static class AddressParser
 
         string host = colon < 0 ? rest : rest[..colon];
         string portText = colon < 0 ? "" : rest[(colon + 1)..];
-        var (port, last) = Ports(text, portText, range);
+        var (port, last) = Ports(text, portText, range, offsets);
         if (portNeeded && portText.Length == 0)
         {
             throw new ConfigurationException($"missing port specification in '{text}'");
@@ -104,7 +106,7 @@ internal static class AddressParser
             : throw new ConfigurationException($"cannot use file descriptor '{fd}' : Socket operation on non-socket.");
     }
 
-    private static (int First, int Last) Ports(string text, string port, bool range)
+    private static (int First, int Last) Ports(string text, string port, bool range, bool offsets)
     {
         if (port.Length == 0)
         {
@@ -113,6 +115,12 @@ internal static class AddressParser
 
         if (port[0] is '+' or '-')
         {
+            if (offsets)
+            {
+                int offset = Units.Atoi(port);
+                return (offset, offset);
+            }
+
             throw new ConfigurationException($"port offset not permitted here in '{text}'");
         }
 

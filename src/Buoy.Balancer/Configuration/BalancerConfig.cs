@@ -138,6 +138,9 @@ public sealed record ProxyConfig
     public IReadOnlyList<BindConfig> Binds { get; init; } = [];
     public ServerList Servers { get; init; } = [];
 
+    /// <summary>source; null = the kernel chooses where connections come from.</summary>
+    public SourceConfig? Source { get; init; }
+
     /// <summary>Index of the default backend (itself for listen with servers); null = none.</summary>
     public int? DefaultBackend { get; init; }
     public TimeoutsConfig Timeouts { get; init; } = new();
@@ -355,6 +358,12 @@ public sealed record ServerConfig
     /// <summary>Host part as written: an address or a name.</summary>
     public required string Host { get; init; }
     public required int Port { get; init; }
+
+    /// <summary><see cref="Port"/> is added to the port that the client connected to.</summary>
+    public bool MapPort { get; init; }
+
+    /// <summary>source; null = that of the backend.</summary>
+    public SourceConfig? Source { get; init; }
 
     /// <summary>True where <see cref="Host"/> is a name that must be resolved.</summary>
     public bool IsName { get; init; }

@@ -23,6 +23,17 @@ internal static class CheckFinisher
             }
         }
 
+        string rule = s.TcpCheckOption && s.CheckRules.Tcp.Count > 0
+            ? " nor tcp_check rule 'connect' with port information" : "";
+        foreach (var server in proxy.Servers.Where(v => v is { Check: true, MapPort: true, CheckPort: null }))
+        {
+            if (!ConnectsElsewhere(s))
+            {
+                context.Add(Severity.Alert,
+                    $"config : config: {name}: server '{server.Name}' has neither service port nor check port{rule}.");
+            }
+        }
+
         if (s.Check != CheckKind.Http && !s.InheritedHttpRules && s.CheckRules.Http.Count > 0)
         {
             context.Add(Severity.Warning,
@@ -34,6 +45,13 @@ internal static class CheckFinisher
             context.Add(Severity.Warning,
                 $"config : {name} uses tcp-check rules without 'option tcp-check', so the rules are ignored.");
         }
+    }
+
+    /// <summary>The first step of the check's rules says to which port it connects.</summary>
+    private static bool ConnectsElsewhere(ProxySettings s)
+    {
+        var rules = s.Check == CheckKind.Http ? s.CheckRules.Http : s.TcpCheckOption ? s.CheckRules.Tcp : [];
+        return rules.FirstOrDefault(r => r is CheckConnect) is CheckConnect { Port: not null } or CheckConnect { PortExpression: not null };
     }
 
     /// <summary>Does every <c>track</c> lead to a server that is checked?</summary>

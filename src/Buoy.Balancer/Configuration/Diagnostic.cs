@@ -24,4 +24,8 @@ public sealed record LoadResult(BalancerConfig? Config, IReadOnlyList<Diagnostic
 }
 
 /// <summary>Raised inside a directive's parser: the line is wrong, the next one is read all the same.</summary>
-internal sealed class ConfigurationException(string message) : Exception(message);
+internal sealed class ConfigurationException(string message) : Exception(message)
+{
+    /// <summary>A second message that the original adds; null = none.</summary>
+    public string? Also { get; init; }
+}

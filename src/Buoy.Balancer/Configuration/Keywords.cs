@@ -67,11 +67,11 @@ public static class Keywords
         + "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag bind server "
         + "default-server mode id description disabled enabled default_backend balance log option timeout maxconn "
         + "backlog retries errorfile stats http-reuse hash-type hash-balance-factor cookie retry-on fullconn stick "
-        + "stick-table",
+        + "stick-table source",
         "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl srvtcpka-cnt srvtcpka-idle "
         + "srvtcpka-intvl",
         "appsession block clitimeout compression contimeout dispatch email-alert filter force-persist grace "
-        + "http-send-name-header ignore-persist monitor-net persist rate-limit source srvtimeout transparent "
+        + "http-send-name-header ignore-persist monitor-net persist rate-limit srvtimeout transparent "
         + "use-fcgi-app dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
@@ -106,13 +106,13 @@ public static class Keywords
         + "send-proxy send-proxy-v2 send-proxy-v2-ssl send-proxy-v2-ssl-cn proxy-v2-options addr backup check "
         + "cookie disabled downinter enabled fall fastinter id init-addr inter maxconn no-backup no-check "
         + "no-send-proxy no-send-proxy-v2 on-marked-down on-marked-up port resolve-prefer resolvers rise slowstart "
-        + "weight maxqueue minconn pool-max-conn pool-purge-delay max-reuse pool-low-conn",
+        + "weight maxqueue minconn pool-max-conn pool-purge-delay max-reuse pool-low-conn source usesrc",
         "no-check-ssl no-ssl no-ssl-reuse no-sslv3 no-tfo no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 "
         + "ssl-reuse stick tls-tickets tfo",
         "allow-0rtt alpn ca-file check-alpn check-proto check-sni check-ssl check-via-socks4 ciphers "
         + "ciphersuites crl-file crt force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 log-proto "
-        + "namespace non-stick npn proto redir sni socks4 source ssl ssl-max-ver "
-        + "ssl-min-ver tcp-ut usesrc verify verifyhost ws");
+        + "namespace non-stick npn proto redir sni socks4 ssl ssl-max-ver "
+        + "ssl-min-ver tcp-ut verify verifyhost ws");
 
     /// <summary>Options of a server line that take a value; the others of <see cref="Server"/> are switches.</summary>
     internal static IReadOnlySet<string> ServerWithValue { get; } = new HashSet<string>(

@@ -11,6 +11,7 @@ internal sealed class ProxySettings
     public int Retries { get; set; } = 3;
     public int Redispatch { get; set; }
     public BalanceConfig? Balance { get; set; }
+    public SourceConfig? Source { get; set; }
     public HashTypeConfig HashType { get; set; } = new(false, HashFunction.Sdbm, false);
     public int BalanceFactor { get; set; }
     public CookieConfig? Cookie { get; set; }
@@ -96,7 +97,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Binds = Binds, Servers = Servers, DefaultBackend = defaultBackend, Timeouts = s.Timeouts,
             MaxConn = s.MaxConn, Backlog = s.Backlog, Retries = s.Retries, Redispatch = s.Redispatch,
             Balance = s.Balance ?? new BalanceConfig("roundrobin", null), HashType = s.HashType,
-            BalanceFactor = s.BalanceFactor, StickTable = StickTable, StickRules = s.Rules.Sticks,
+            BalanceFactor = s.BalanceFactor, Source = s.Source, StickTable = StickTable, StickRules = s.Rules.Sticks,
             Cookie = s.Cookie, Persist = s.Switch("persist"),
             RetryOn = s.RetryOn, FullConn = s.FullConn, BufferRequest = s.Switch("http-buffer-request"),
             PretendKeepAlive = s.Switch("http-pretend-keepalive"), PreferLastServer = s.Switch("prefer-last-server"),

@@ -193,6 +193,9 @@ internal sealed class ProxyParser(
             case "server-state-file-name" when context.AtMost(1) && !InDefaults(k):
                 settings.StateFileName = a is "" or "use-backend-name" ? null : a;
                 break;
+            case "source":
+                settings.Source = Misplaced(k, frontend: false) ? null : SourceParser.OfBackend(context) ?? settings.Source;
+                break;
             case "tcp-check" or "http-check":
                 _ = Misplaced(k, frontend: false);
                 CheckRuleParser.Parse(context, settings, proxy?.Name ?? "");

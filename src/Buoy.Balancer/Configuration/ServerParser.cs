@@ -39,6 +39,10 @@ internal static class ServerParser
         catch (ConfigurationException e)
         {
             context.Add(Severity.Alert, $"{place}{head}{e.Message}");
+            if (e.Also is { } also)
+            {
+                context.Add(Severity.Alert, also);
+            }
         }
     }
 
@@ -83,29 +87,13 @@ internal static class ServerParser
     private static ServerConfig Address(ParseContext context, ProxyBuilder proxy, ServerConfig defaults)
     {
         string text = context[2];
-        string portText = text[(text.LastIndexOf(':') + 1)..];
-        if (text.Contains(':') && portText.Length > 0 && portText[0] is '+' or '-')
-        {
-            throw new ConfigurationException($"a port offset as in '{text}' is not supported yet");
-        }
-
-        var a = AddressParser.Parse(text, range: false, names: true, portNeeded: false, descriptors: false);
+        var a = AddressParser.Parse(text, range: false, names: true, portNeeded: false, descriptors: false, offsets: true);
         if (a.UnixPath is { } path)
         {
             return defaults with
             {
                 Proxy = proxy.Index, Name = context[1], Host = text, Port = 0, UnixPath = path, Place = context.Place,
             };
-        }
-
-        if (a.Port == 0 && !(a.IsName && a.Host.StartsWith('_')))
-        {
-            throw new ConfigurationException($"an address without port as in '{text}' (the client's port) is not supported yet");
-        }
-
-        if (a.Address is { } any && (any.Equals(IPAddress.Any) || any.Equals(IPAddress.IPv6Any)))
-        {
-            throw new ConfigurationException($"the address '{text}' (the client's destination) is not supported yet");
         }
 
         if (a.IsName && a.Host.Split('.').Any(label => label.Length is 0 or > 63))
@@ -116,6 +104,7 @@ internal static class ServerParser
         return defaults with
         {
             Proxy = proxy.Index, Name = context[1], Host = a.Host, Port = a.Port, Address = a.Address, IsName = a.IsName,
+            MapPort = (a.Port == 0 || a.PortText[0] is '+' or '-') && !(a.IsName && a.Host.StartsWith('_')),
             Place = context.Place,
         };
     }
@@ -160,6 +149,10 @@ internal static class ServerParser
 
         switch (o)
         {
+            case "source":
+                return server with { Source = SourceParser.OfServer(context, ref i) };
+            case "usesrc":
+                throw new ConfigurationException("'usesrc' only allowed after a 'source' statement..");
             case "backup" or "no-backup":
                 return server with { Backup = o == "backup" };
             case "check" or "no-check":

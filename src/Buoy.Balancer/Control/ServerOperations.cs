@@ -191,6 +191,7 @@ public sealed partial class ServerOperations(
         // A shard that looks while the address changes must not connect to half of the old and half of the new one.
         Volatile.Write(ref slot.Eligible, 0);
         slot.Weight = s.Backend.HasSlowStart ? weight : (weight + 15) / 16;
+        slot.MapPort = s.Config.MapPort ? 1 : 0;
         slot.MaxConn = s.MaxConn;
         slot.Backup = s.Config.Backup ? 1 : 0;
         bool unix = s.Config.UnixPath is not null;

@@ -305,7 +305,8 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private bool MayPool(Conn* c)
     {
-        if (_config.Proxies[c->Backend].HttpReuse == HttpReuse.Never || _servers[c->Server].Eligible == 0)
+        if (_config.Proxies[c->Backend].HttpReuse == HttpReuse.Never || _servers[c->Server].Eligible == 0
+            || IsClientsOwn(c->Server))
         {
             return false;
         }

@@ -256,34 +256,33 @@ internal sealed unsafe partial class Shard<TPoller>
             return;
         }
 
-        int fd = socket(slot.Family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        SocketAddressBytes address = default;
+        uint size = 0;
+        int family = slot.Family;
+        if ((slot.MapPort | slot.AnyAddress) != 0)
+        {
+            size = FollowedTarget(c, slot, &address);
+            family = *(ushort*)&address;
+            if (size == 0)
+            {
+                c->Retries = int.MaxValue - 1;
+                ConnectFailed(c, timedOut: false, resources: true);
+                return;
+            }
+        }
+        else if (family != ServerTable.UnixFamily)
+        {
+            fixed (byte* a = slot.Address)
+            {
+                size = Sockets.Write(family, a, slot.Port, &address);
+            }
+        }
+
+        int fd = OpenTo(c, family, &address, size, out bool resources);
         if (fd < 0)
         {
-            LogExhausted(c->Backend, _poller.Errno);
-            c->Retries = int.MaxValue - 1;
-            ConnectFailed(c, timedOut: false, resources: true);
-            return;
-        }
-
-        int one = 1;
-        _ = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(int));
-        if (_config.Proxies[c->Backend].TcpKeepAliveServer)
-        {
-            _ = setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(int));
-        }
-
-        SocketAddressBytes address;
-        uint size;
-        fixed (byte* a = slot.Address)
-        {
-            size = slot.Family == ServerTable.UnixFamily ? 0 : Sockets.Write(slot.Family, a, slot.Port, &address);
-        }
-
-        int failed = size == 0 ? ConnectUnix(fd, _config.Servers[c->Server].UnixPath!) : connect(fd, &address, size);
-        if (failed < 0 && _poller.Errno != EINPROGRESS)
-        {
-            _ = close(fd);
-            ConnectFailed(c, timedOut: false, resources: false);
+            c->Retries = resources ? int.MaxValue - 1 : c->Retries;
+            ConnectFailed(c, timedOut: false, resources);
             return;
         }
 

@@ -24,6 +24,7 @@ public static class BalancerStates
             }
 
             ref var slot = ref table[server.Index];
+            slot.MapPort = server.MapPort ? 1 : 0;
             slot.Weight = server.Weight;
             slot.MaxConn = server.MaxConn ?? 0;
             slot.Backup = server.Backup ? 1 : 0;

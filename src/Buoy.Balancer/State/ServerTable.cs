@@ -39,6 +39,14 @@ public unsafe struct ServerSlot
     /// <summary>1 = used only when no other server of its backend is eligible.</summary>
     [FieldOffset(40)]
     public int Backup;
+
+    /// <summary>1 = <see cref="Port"/> is added to the one that the client connected to.</summary>
+    [FieldOffset(44)]
+    public int MapPort;
+
+    /// <summary>1 = the address is the one that the client connected to.</summary>
+    [FieldOffset(48)]
+    public int AnyAddress;
 }
 
 /// <summary>The slots of all servers, by <c>ServerConfig.Index</c>.</summary>
@@ -73,6 +81,7 @@ public sealed unsafe class ServerTable : IDisposable
         ref var s = ref _slots[server];
         s.Family = address is null ? 0 : address.AddressFamily == AddressFamily.InterNetworkV6 ? 10 : 2;
         s.Port = port;
+        s.AnyAddress = IPAddress.Any.Equals(address) || IPAddress.IPv6Any.Equals(address) ? 1 : 0;
         fixed (byte* a = s.Address)
         {
             address?.TryWriteBytes(new Span<byte>(a, 16), out _);
