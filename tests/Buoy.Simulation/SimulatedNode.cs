@@ -431,7 +431,7 @@ internal sealed class SimulatedNode
         _quorate = Standing.Value.Quorate;
         Log.Add(new Viewed(now, view with { Quorate = _quorate }));
         _simulation.OnStanding();
-        if (_simulation.Mutation.OpensForOldViews || view.RingId == Core!.InstalledRingId)
+        if (_simulation.Mutation.OpensForOldViews || _sync.LetsOut(Core!.InstalledRingId))
         {
             _outbox.Open();
             Core!.OnMessageQueued(Local(now));

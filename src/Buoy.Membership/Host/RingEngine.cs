@@ -540,9 +540,7 @@ public sealed partial class RingEngine : IClusterEngine
         var view = _sync.Install(EventLoop.Now);
         TrackExpected();
         ArmQuorumTimer();
-        // The view of a ring that the core has left already (its last records came with its transitional configuration)
-        // lets nothing out: on the next ring it would reach members that do not take messages before that ring's view.
-        if (view.RingId == _core!.InstalledRingId)
+        if (_sync.LetsOut(_core!.InstalledRingId))
         {
             _packer!.Open();
             _core.OnMessageQueued(EventLoop.Now);

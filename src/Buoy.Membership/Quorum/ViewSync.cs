@@ -29,6 +29,13 @@ internal sealed class ViewSync(uint myId, VoteQuorum quorum)
     /// <summary>All members have said who they are.</summary>
     public bool IsComplete => _records.Count == Members.Count;
 
+    /// <summary>
+    /// Ordinary messages may pass. Not yet after the view of a ring that the core has left already (its last records came
+    /// with its transitional configuration): on the next ring they would reach members that take none before its view.
+    /// </summary>
+    /// <param name="installed">The ring the core is on.</param>
+    public bool LetsOut(RingId installed) => IsSynced && _ring == installed;
+
     /// <summary>A configuration change. Returns what to send before all other messages, for a regular one.</summary>
     /// <param name="saidGoodbye">Whether a node left with a word.</param>
     public SyncRecord? OnConfiguration(
