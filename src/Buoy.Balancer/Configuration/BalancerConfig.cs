@@ -20,6 +20,9 @@ public sealed record BalancerConfig
     /// <summary>Maps and lists of patterns; the runtime API and rules change their contents.</summary>
     internal Rules.Patterns.PatternStore Patterns { get; init; } = new();
 
+    /// <summary>global set-var and set-var-fmt: run once, before the first connection.</summary>
+    internal IReadOnlyList<Rules.Rule> Variables { get; init; } = [];
+
     /// <summary>What state files say of servers, by backend and server.</summary>
     public IReadOnlyDictionary<(string, string), SavedServer> SavedServers { get; init; } =
         new Dictionary<(string, string), SavedServer>();

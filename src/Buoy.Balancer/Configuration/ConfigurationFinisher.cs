@@ -50,7 +50,7 @@ internal sealed class ConfigurationFinisher(
             Global = global, Proxies = built, Servers = servers, Binds = binds,
             SavedServers = ServerStateFile.Load(context, proxies, global),
             Resolvers = [.. resolvers.Select(r => r.Build()), .. DefaultResolvers()], UserLists = [.. userLists.Select(u => u.Build())],
-            Patterns = context.Patterns,
+            Patterns = context.Patterns, Variables = context.Rules.Variables,
         };
     }
 
@@ -173,11 +173,6 @@ internal sealed class ConfigurationFinisher(
             context.Add(Severity.Alert, $"config : {Mode(proxy)} {proxy.TypeName} '{proxy.Name}' ({proxy.Place}) tries to use "
                 + $"incompatible {Mode(target)} {target.TypeName} '{target.Name}' ({target.Place}) as its default backend "
                 + "(see 'mode').");
-        }
-        else if (target.Settings.Mode != proxy.Settings.Mode)
-        {
-            context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}' in mode tcp with {target.TypeName} "
-                + $"'{target.Name}' in mode http as its default backend is not supported yet");
         }
     }
 

@@ -95,6 +95,12 @@ internal sealed class GlobalParser(ParseContext context, Func<string, int?> find
             case "log-tag":
                 _global = _global with { LogTag = a };
                 break;
+            case "set-var" or "set-var-fmt":
+                Rules.Parsing.InitialVariableParser.Parse(context);
+                break;
+            case "expose-experimental-directives":
+                context.Rules.Experimental = true;
+                break;
             case "log-send-hostname":
                 _global = _global with { LogSendHostname = a.Length > 0 ? a : Environment.MachineName };
                 break;

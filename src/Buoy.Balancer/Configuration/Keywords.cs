@@ -29,14 +29,14 @@ public static class Keywords
         + "unix-bind default-path "
         + "grace master-worker mworker-max-reloads log log-tag log-send-hostname chroot user group uid gid daemon pidfile nbthread maxconn ulimit-n stats ca-base "
         + "crt-base node description hard-stop-after spread-checks setenv presetenv unsetenv resetenv localpeer quiet "
-        + "zero-warning tune.bufsize",
+        + "zero-warning tune.bufsize set-var set-var-fmt expose-experimental-directives",
         "ssl-default-bind-ciphers ssl-default-bind-ciphersuites ssl-default-bind-curves ssl-default-bind-options "
         + "ssl-default-server-ciphers ssl-default-server-ciphersuites ssl-default-server-options ssl-dh-param-file "
         + "ssl-server-verify ssl-load-extra-files ssl-load-extra-del-ext ssl-skip-self-issued-ca issuers-chain-path "
         + "ssl-mode-async maxsslconn maxsslrate maxpipes maxzlibmem maxcompcpuusage maxcomprate "
         + "no-memory-trimming noepoll noevports nogetaddrinfo nokqueue nopoll noreuseport nosplice profiling.tasks "
         + "busy-polling set-dumpable strict-limits insecure-fork-wanted insecure-setuid-wanted numa-cpu-mapping cpu-map "
-        + "thread-group thread-groups fd-hard-limit close-spread-time expose-experimental-directives "
+        + "thread-group thread-groups fd-hard-limit close-spread-time "
         + "server-state-base "
         + "tune.buffers.limit tune.buffers.reserve tune.chksize tune.comp.maxlevel tune.fail-alloc tune.fd.edge-triggered "
         + "tune.h2.header-table-size tune.h2.initial-window-size tune.h2.max-concurrent-streams tune.h2.max-frame-size "
@@ -55,7 +55,7 @@ public static class Keywords
         + "deviceatlas-separator h1-accept-payload-with-any-method h1-case-adjust "
         + "h1-case-adjust-file h2-workaround-bogus-websocket-clients httpclient.resolvers.id "
         + "httpclient.resolvers.prefer httpclient.ssl.ca-file httpclient.ssl.verify lua-load lua-load-per-thread "
-        + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local set-var set-var-fmt "
+        + "lua-prepend-path maxconnrate maxsessrate pp2-never-send-local "
         + "ssl-engine ssl-propquery ssl-provider ssl-provider-path nbproc wurfl-cache-size wurfl-data-file "
         + "wurfl-information-list wurfl-information-list-separator");
 

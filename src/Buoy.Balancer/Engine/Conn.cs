@@ -37,6 +37,9 @@ internal enum InMode : byte
 
     /// <summary>The body is collected for a local answer.</summary>
     Collect,
+
+    /// <summary>Server, TCP: what it sends is looked at by tcp-response content rules before any of it goes on.</summary>
+    Inspect,
 }
 
 /// <summary>Where a client's stream stands between client and server.</summary>

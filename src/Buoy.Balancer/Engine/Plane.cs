@@ -75,6 +75,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         FrontendMaxConn = [.. state.Config.Proxies.Select(p => p.MaxConn)];
         Logs = logs;
         Local = local;
+        SetVariables(state.Config);
         _active = Alloc(state.Shards * Pad);
         Waiting = Alloc(state.Config.Proxies.Count + 1);
         Paused = Alloc(state.Shards * Pad);
@@ -102,6 +103,21 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
         _stamped[s.Index] = backend.Balance.Algorithm == "leastconn";
         _minConn[s.Index] = s.MinConn ?? 0;
         _lastChange[s.Index] = Interlocked.Increment(ref _changes);
+    }
+
+    private void SetVariables(BalancerConfig config)
+    {
+        if (config.Variables.Count == 0)
+        {
+            return;
+        }
+
+        using var run = new Rules.RuleRun();
+        using var stream = new Rules.StreamRules();
+        run.Scope.Config = config;
+        run.Scope.ProcessVariables = ProcessVariables;
+        run.Begin(run.Scope.Request, stream);
+        _ = run.Run([.. config.Variables]);
     }
 
     public BalancerState State { get; }

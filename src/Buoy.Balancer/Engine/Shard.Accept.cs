@@ -203,7 +203,7 @@ internal sealed unsafe partial class Shard<TPoller>
             c->Flags |= ConnFlags.Http;
         }
 
-        if (_config.Binds[c->Bind].AcceptProxy)
+        if (_config.Binds[c->Bind].AcceptProxy || StreamOf(c) is { ExpectsProxy: true })
         {
             c->State = StreamState.Handshake;
             Arm(c);

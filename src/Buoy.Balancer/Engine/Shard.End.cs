@@ -159,6 +159,8 @@ internal sealed unsafe partial class Shard<TPoller>
             Server = c->State == StreamState.Local ? SessionLog.Stats : c->Server,
             Client = Sockets.Read(&c->Address),
             Local = Destination(c),
+            RequestCookie = st?.RequestCookie,
+            ResponseCookie = st?.ResponseCookie,
             RequestCaptures = st is null ? null : Captured(st.Captures.Request),
             ResponseCaptures = st is null ? null : Captured(st.Captures.Response),
             Accepted = DateTimeOffset.UtcNow.AddMilliseconds(c->Begin - _now),

@@ -100,7 +100,7 @@ internal sealed unsafe partial class Shard<TPoller>
             c->FrontendCounters[(int)Counter.RequestErrors]++;
             CountBadRequest(c);
             KeepRequestLine(c, "<BADREQ>"u8);
-            Fail(c, 400, 'C', 'R');
+            Fail(c, 400, StreamOf(c) is { Upgraded: not null } ? 'P' : 'C', 'R');
             return;
         }
 

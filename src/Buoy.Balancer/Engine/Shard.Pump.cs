@@ -164,6 +164,9 @@ internal sealed unsafe partial class Shard<TPoller>
             case InMode.Done:
                 TryFinish(s->Peer);
                 break;
+            case InMode.Inspect:
+                ReadInspected(s);
+                break;
             case InMode.Drain:
             case InMode.Collect:
             default:

@@ -56,6 +56,17 @@ internal sealed unsafe partial class Shard<TPoller>
             }
 
             s->Flags &= ~ConnFlags.InFresh;
+            if (HttpHead.SkipEmptyLines(_scratch, have) is > 0 and var empty)
+            {
+                have -= empty;
+                Buffer.MemoryCopy(_scratch + empty, _scratch, ScratchSize, have);
+                if (have == 0)
+                {
+                    ReleaseIn(s);
+                    continue;
+                }
+            }
+
             switch (_head.ParseResponse(_scratch, have))
             {
                 case ParseResult.Complete when _head.Status < 200 && !IsSwitch(c):

@@ -9,7 +9,7 @@ internal sealed unsafe partial class Shard<TPoller>
     /// <summary>Is this request to be kept for another attempt? Only one that is here to the end.</summary>
     private bool MayReplay(Conn* c) =>
         c->Has(ConnFlags.Http) && (_config.Proxies[c->Backend].RetryOn & RetryOn.NeedsRequest) != 0
-        && c->Mode == InMode.Done;
+        && c->Mode == InMode.Done && StreamOf(c) is not { NoReplay: true };
 
     /// <summary>The request was sent to the server: it is kept where another attempt may need it.</summary>
     private void RequestSent(Conn* c)

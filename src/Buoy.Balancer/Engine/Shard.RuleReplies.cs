@@ -90,7 +90,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
         int bodyLength = c->Has(ConnFlags.HeadRequest) ? 0 : m.BodyLength;
         bool framed = m.Find("content-length"u8) >= 0 || m.Status is 204 or 304 or < 200;
-        bool close = c->Has(ConnFlags.CloseAfter) || c->Mode != InMode.Done || !framed || _draining;
+        bool close = m.Closes || c->Has(ConnFlags.CloseAfter) || c->Mode != InMode.Done || !framed || _draining;
         SetFlag(c, ConnFlags.CloseAfter, close);
         int size = RuledHead.Size(m) + RuledHead.Reserve;
         byte* into = size + bodyLength <= ScratchSize ? _headOut : null;
@@ -155,11 +155,15 @@ internal sealed unsafe partial class Shard<TPoller>
         }
     }
 
-    private void EndUnanswered(Conn* c, bool silent, char phase)
+    private void EndUnanswered(Conn* c, bool silent, char phase, char cause = 'P')
     {
-        c->EndCause = (byte)'P';
+        c->EndCause = (byte)cause;
         c->EndPhase = (byte)phase;
-        c->RequestAt = c->QueueAt = c->ConnectAt = 0;
+        if (c->Has(ConnFlags.Http))
+        {
+            c->RequestAt = c->QueueAt = c->ConnectAt = 0;
+        }
+
         DetachServer(c, keep: false);
         EndTransaction(c);
         if (silent)
@@ -246,6 +250,7 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         RuledHead.WriteResponse(ref w, m);
+        w.Raw(m.Closes ? "connection: close\r\n"u8 : default);
         w.End();
         w.Raw(m.Body, m.BodyLength);
         st.Tarpit = new ReadOnlySpan<byte>(_headOut, w.Length).ToArray();
@@ -331,6 +336,13 @@ internal sealed unsafe partial class Shard<TPoller>
         var m = run.Scope.Response;
         run.Scope.IsResponse = true;
         m.LoadResponse(_head, _scratch);
+        var body = c->Peer->Body;
+        int length = body.Kind == BodyKind.Close ? have - _head.Length : body.Advance(_scratch + _head.Length, have - _head.Length);
+        if (length >= 0)
+        {
+            _ = LoadBody(run.Scope, m, _scratch + _head.Length, length, body.Done, _head.Chunked);
+        }
+
         var frontend = _config.Proxies[c->Frontend].Rules;
         if (frontend is { ResponseCaptures.Length: > 0 })
         {
@@ -344,13 +356,13 @@ internal sealed unsafe partial class Shard<TPoller>
         if (c->Backend != c->Frontend && _config.Proxies[c->Backend].Rules is { } backend)
         {
             run.Scope.CurrentProxy = c->Backend;
-            result = RunResponseLists(run, backend);
+            result = RunResponseLists(run, backend, content: true);
         }
 
         if (result is RuleResult.Continue or RuleResult.Stop && frontend is not null)
         {
             run.Scope.CurrentProxy = c->Frontend;
-            result = RunResponseLists(run, frontend);
+            result = RunResponseLists(run, frontend, content: c->Backend == c->Frontend);
         }
 
         ApplySettings(c, run);
@@ -358,7 +370,7 @@ internal sealed unsafe partial class Shard<TPoller>
         {
             case RuleResult.Continue or RuleResult.Stop:
                 break;
-            case RuleResult.Reject or RuleResult.SilentDrop:
+            case RuleResult.Reject or RuleResult.SilentDrop or RuleResult.Close:
                 c->BackendCounters[(int)Counter.DeniedResponses]++;
                 EndUnanswered(c, result == RuleResult.SilentDrop, 'H');
                 return false;
@@ -375,6 +387,11 @@ internal sealed unsafe partial class Shard<TPoller>
             default:
                 Fail(c, result == RuleResult.Error ? 500 : 502, 'P', 'H');
                 return false;
+        }
+
+        if (frontend?.Cookie is { } cookie)
+        {
+            st.ResponseCookie = CapturedCookie(cookie, m, "set-cookie"u8);
         }
 
         bool good = RunAfterResponse(c, run, st);
@@ -417,9 +434,10 @@ internal sealed unsafe partial class Shard<TPoller>
             && _head.Length == w.Length;
     }
 
-    private static RuleResult RunResponseLists(RuleRun run, ProxyRules rules)
+    /// <summary>The lists of one side; tcp-response content rules are the backend's only.</summary>
+    private static RuleResult RunResponseLists(RuleRun run, ProxyRules rules, bool content)
     {
-        var result = run.Run(rules.ResponseContent);
+        var result = content ? run.Run(rules.ResponseContent) : RuleResult.Continue;
         return result is RuleResult.Continue or RuleResult.Stop ? run.Run(rules.Response) : result;
     }
 
@@ -427,6 +445,13 @@ internal sealed unsafe partial class Shard<TPoller>
     private void FailRuled(Conn* c, StreamRules st, int status)
     {
         var run = FillScope(c, st);
+        if (c->HoldLength > 0 && c->Has(ConnFlags.Http)
+            && _head.ParseRequest(c->Hold, c->HoldLength) == Http.ParseResult.Complete)
+        {
+            // The request was not sent yet: its page may speak of it.
+            run.Scope.Request.LoadRequest(_head, c->Hold);
+        }
+
         run.Begin(run.Scope.Response, st);
         if (!ErrorPage(c, status).Write(run))
         {
@@ -436,170 +461,5 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         SendReply(c, st, (char)c->EndCause, (char)c->EndPhase);
-    }
-
-    // TCP content.
-
-    private static int Held(Conn* c) => c->InLength;
-
-    /// <summary>TCP: content rules before a backend is chosen. False when they wait or the stream is gone.</summary>
-    private void StartContent(Conn* c, byte* first, int length)
-    {
-        var st = StreamOf(c);
-        if (st is null)
-        {
-            Route(c, first, length);
-            return;
-        }
-
-        if (length > 0)
-        {
-            SaveIn(c, first, length);
-        }
-
-        st.NextRequest();
-        st.Phase = RulePhase.FrontendContent;
-        st.Captures.Reset(
-            _config.Proxies[c->Frontend].Rules?.RequestCaptures.Length ?? 0,
-            _config.Proxies[c->Frontend].Rules?.ResponseCaptures.Length ?? 0);
-        RunContent(c, length, ended: false);
-    }
-
-    private void ReadContent(Conn* c)
-    {
-        int have = c->InLength;
-        if (!c->Has(ConnFlags.ReadReady))
-        {
-            return;
-        }
-
-        if (have > 0)
-        {
-            Buffer.MemoryCopy(c->In, _scratch, ScratchSize, have);
-        }
-
-        nint r = _poller.Receive(c->Fd, _scratch + have, _headLimit - have);
-        if (r == -Linux.DataSyscalls.EAGAIN)
-        {
-            c->Flags &= ~ConnFlags.ReadReady;
-            return;
-        }
-
-        if (r < 0)
-        {
-            c->EndCause = (byte)'C';
-            c->EndPhase = (byte)'D';
-            EndTransaction(c);
-            CloseClient(c);
-            return;
-        }
-
-        c->LastActivity = _now;
-        if (r > 0)
-        {
-            CountIn(c, r);
-        }
-
-        if (r < _headLimit - have && !c->Has(ConnFlags.ReadHangUp))
-        {
-            c->Flags &= ~ConnFlags.ReadReady;
-        }
-
-        SaveIn(c, _scratch, have + (int)r);
-        RunContent(c, have + (int)r, ended: r == 0);
-    }
-
-    private void RunContent(Conn* c, int have, bool ended)
-    {
-        var st = StreamOf(c)!;
-        if (have > 0)
-        {
-            Buffer.MemoryCopy(c->In, _scratch, ScratchSize, have);
-        }
-
-        var run = FillScope(c, st);
-        run.Scope.RequestBytes = _scratch;
-        run.Scope.RequestLength = have;
-        run.Begin(run.Scope.Request, st);
-        bool last = ended || have >= _headLimit || (st.WaitSince > 0 && _now >= st.WaitUntil);
-        var result = RuleResult.Continue;
-        int backend = st.Phase >= RulePhase.BackendContent ? c->Backend : -1;
-        for (; st.Phase is RulePhase.FrontendContent or RulePhase.BackendContent;)
-        {
-            int proxy = st.Phase == RulePhase.FrontendContent ? c->Frontend : backend;
-            var rules = proxy >= 0 ? _config.Proxies[proxy].Rules : null;
-            run.Scope.Final = last || rules is null || rules.InspectDelay == 0;
-            run.Scope.CurrentProxy = proxy;
-            result = rules is null ? RuleResult.Continue : run.Run(rules.Content, st.Rule);
-            if (result == RuleResult.Wait)
-            {
-                st.Rule = run.Index;
-                HoldContent(c, st, rules!.InspectDelay);
-                return;
-            }
-
-            if (result is not (RuleResult.Continue or RuleResult.Stop))
-            {
-                break;
-            }
-
-            st.Rule = 0;
-            st.WaitSince = 0;
-            run.Scope.Final = true;
-            if (st.Phase == RulePhase.FrontendContent)
-            {
-                run.Scope.Backend = c->Backend = backend = ChooseBackend(c, run);
-                st.Phase = backend >= 0 && backend != c->Frontend ? RulePhase.BackendContent : RulePhase.Done;
-                last = ended;
-            }
-            else
-            {
-                st.Phase = RulePhase.Done;
-            }
-        }
-
-        ApplySettings(c, run);
-        if (result is RuleResult.Reject or RuleResult.SilentDrop)
-        {
-            c->FrontendCounters[(int)Counter.DeniedRequests]++;
-            c->Backend = -1;
-            EndUnanswered(c, result == RuleResult.SilentDrop, 'R');
-            return;
-        }
-
-        ChooseServer(run, st, backend);
-        NoteSticks(run, st, backend);
-        ReleaseIn(c);
-        c->Mode = InMode.Raw;
-        c->Backend = -1;
-        c->RequestAt = _now;
-        if (ended)
-        {
-            c->Flags |= ConnFlags.InEnd;
-        }
-
-        RouteTo(c, backend, _scratch, have);
-    }
-
-    private void HoldContent(Conn* c, StreamRules st, int delay)
-    {
-        if (st.WaitSince == 0)
-        {
-            st.WaitSince = _now;
-            st.WaitUntil = _now + delay;
-        }
-
-        if (c->State != StreamState.Held)
-        {
-            c->State = StreamState.Held;
-            c->StateSince = _now;
-            c->Mode = InMode.Head;
-        }
-
-        Arm(c);
-        if (c->Has(ConnFlags.ReadReady))
-        {
-            Enqueue(c);
-        }
     }
 }

@@ -237,10 +237,16 @@ internal sealed unsafe partial class Shard<TPoller>
 
         if (!again)
         {
-            st.NextRequest();
-            c->Address = run.Scope.Source = st.SessionSource;
+            if (st.Upgraded is null)
+            {
+                st.NextRequest();
+                c->Address = run.Scope.Source = st.SessionSource;
+            }
+
             BeginCaptures(c, st, m);
-            st.Phase = RulePhase.FrontendContent;
+            st.Rule = 0;
+            st.WaitSince = 0;
+            st.Phase = st.Upgraded is null ? RulePhase.FrontendContent : RulePhase.Frontend;
             if (Monitor(c, run, st, m))
             {
                 st.CountRequest(_now);
@@ -299,6 +305,9 @@ internal sealed unsafe partial class Shard<TPoller>
                     FinishReply(c, st, have, headLength + body, run.ReplyCause, run.ReplyCause == 'c' ? 'D' : 'R');
                 }
 
+                break;
+            case RuleResult.Upgrade:
+                EndUnanswered(c, silent: false, 'R', 'I');
                 break;
             case RuleResult.Error:
             case RuleResult.Stop:
@@ -361,6 +370,27 @@ internal sealed unsafe partial class Shard<TPoller>
         }
     }
 
+    /// <summary>capture cookie: the pair whose beginning is as asked for, cut; null = there is none.</summary>
+    private static string? CapturedCookie(CaptureSlot slot, HttpMessage m, ReadOnlySpan<byte> field)
+    {
+        for (int l = m.Find(field); l >= 0; l = m.Find(field, l + 1))
+        {
+            var rest = m.Lines[l].ValueBytes;
+            while (!rest.IsEmpty)
+            {
+                int end = rest.IndexOf((byte)';');
+                var pair = HttpHead.Trim(end < 0 ? rest : rest[..end]);
+                rest = end < 0 || field.Length > "cookie".Length ? default : rest[(end + 1)..];
+                if (pair.Length >= slot.Header!.Length && System.Text.Ascii.Equals(pair[..slot.Header.Length], slot.Header))
+                {
+                    return System.Text.Encoding.Latin1.GetString(pair[..Math.Min(pair.Length, slot.Length)]);
+                }
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>monitor-uri: answered before everything else, and not logged.</summary>
     private bool Monitor(Conn* c, RuleRun run, StreamRules st, HttpMessage m)
     {
@@ -402,6 +432,12 @@ internal sealed unsafe partial class Shard<TPoller>
             };
             run.Scope.Final = !content || rules is null || rules.InspectDelay == 0 || run.LastChance;
             result = list.Length == 0 ? RuleResult.Continue : run.Run(list, st.Rule);
+            if (content && result == RuleResult.Upgrade)
+            {
+                // It is HTTP already.
+                result = RuleResult.Stop;
+            }
+
             if (result == RuleResult.Wait)
             {
                 run.WaitTime = content ? rules!.InspectDelay : run.WaitTime;
@@ -427,8 +463,16 @@ internal sealed unsafe partial class Shard<TPoller>
             if (st.Phase == RulePhase.BackendContent)
             {
                 run.Scope.Final = true;
-                backend = ChooseBackend(c, run);
+                backend = st.Upgraded is >= 0 and int chosen ? chosen : ChooseBackend(c, run);
+                st.Upgraded = null;
                 run.Scope.Backend = c->Backend = backend;
+                if (backend >= 0 && _config.Proxies[backend].Mode == ProxyMode.Tcp)
+                {
+                    // A stream that became HTTP cannot go to a TCP server.
+                    result = RuleResult.Upgrade;
+                    return -1;
+                }
+
                 if (backend < 0 || backend == frontend.Index)
                 {
                     st.Phase = RulePhase.Done;
@@ -471,7 +515,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
             // A name that no backend has: the default, and no further rule (manual 4.2, "use_backend").
             string name = System.Text.Encoding.Latin1.GetString(run.FormatOnce(rule.Format));
-            if (_backendNames.TryGetValue(name, out int found) && _config.Proxies[found].Mode == frontend.Mode)
+            if (_backendNames.TryGetValue(name, out int found) && (_config.Proxies[found].Mode == frontend.Mode || _config.Proxies[found].Mode == ProxyMode.Http))
             {
                 return found;
             }
@@ -521,6 +565,11 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         st.Phase = RulePhase.None;
         c->Backend = -1;
+        if (_config.Proxies[c->Frontend].Rules?.Cookie is { } cookie)
+        {
+            st.RequestCookie = CapturedCookie(cookie, m, "cookie"u8);
+        }
+
         if (!RewriteHead(m, response: false, ref have))
         {
             c->FrontendCounters[(int)Counter.RequestErrors]++;

@@ -1,5 +1,6 @@
 using Buoy.Balancer.Configuration;
 using Buoy.Balancer.Engine.Balance;
+using Buoy.Balancer.Rules;
 using Buoy.Balancer.State;
 using static Buoy.Linux.DataSyscalls;
 
@@ -40,6 +41,7 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         if (backend < 0)
         {
+            Hold(c, payload, length);
             Fail(c, 503, 'S', 'C');
             return;
         }
@@ -106,19 +108,35 @@ internal sealed unsafe partial class Shard<TPoller>
     {
         c->State = StreamState.Queued;
         c->StateSince = _now;
-        var tail = (Conn*)_queueTail[c->Backend];
-        c->ListNext = null;
-        c->ListPrevious = tail;
-        if (tail != null)
+        var before = (Conn*)_queueTail[c->Backend];
+        if (StreamOf(c) is { } st)
         {
-            tail->ListNext = c;
+            while (before != null && ComesBefore(c, st, before))
+            {
+                before = before->ListPrevious;
+            }
+        }
+
+        c->ListPrevious = before;
+        c->ListNext = before != null ? before->ListNext : (Conn*)_queueHead[c->Backend];
+        if (before != null)
+        {
+            before->ListNext = c;
         }
         else
         {
             _queueHead[c->Backend] = (nint)c;
         }
 
-        _queueTail[c->Backend] = (nint)c;
+        if (c->ListNext != null)
+        {
+            c->ListNext->ListPrevious = c;
+        }
+        else
+        {
+            _queueTail[c->Backend] = (nint)c;
+        }
+
         if (c->WaitsFor >= 0)
         {
             Interlocked.Increment(ref _plane.ServerQueue(c->WaitsFor));
@@ -130,6 +148,15 @@ internal sealed unsafe partial class Shard<TPoller>
         b[(int)Counter.QueueMax] = Math.Max(b[(int)Counter.QueueMax], ++b[(int)Counter.QueueCurrent]);
         c->QueuePosition = Interlocked.Increment(ref _plane.Waiting[c->Backend]) - 1;
         Arm(c);
+    }
+
+    /// <summary>Priorities set by rules: does the stream go before one that waits already?</summary>
+    private bool ComesBefore(Conn* c, StreamRules st, Conn* other)
+    {
+        var its = StreamOf(other);
+        int difference = st.PriorityClass - (its?.PriorityClass ?? 0);
+        return difference != 0 ? difference < 0
+            : _now + st.PriorityOffset < other->StateSince + (its?.PriorityOffset ?? 0);
     }
 
     private void LeaveQueue(Conn* c)
@@ -332,6 +359,15 @@ internal sealed unsafe partial class Shard<TPoller>
             }
         }
 
+        if (!c->Has(ConnFlags.Http) && Inspects(c))
+        {
+            s->Mode = InMode.Inspect;
+            if (!InspectResponse(c, s))
+            {
+                return;
+            }
+        }
+
         Arm(c);
         PumpBoth(c, s);
     }
@@ -471,7 +507,13 @@ internal sealed unsafe partial class Shard<TPoller>
         CountStatus(c, status);
         var proxy = _config.Proxies[c->Backend >= 0 ? c->Backend : c->Frontend];
         bool unread = c->EndPhase == 'R' && (status is 400 or 408);
-        byte[] reply = unread ? Http.ErrorReplies.Unread(proxy, status) : Http.ErrorReplies.Get(proxy, status);
+        if (!unread)
+        {
+            SendError(c, Http.ErrorReplies.Get(proxy, status));
+            return;
+        }
+
+        byte[] reply = Http.ErrorReplies.Unread(proxy, status);
         CountOut(c, reply.Length);
         EndTransaction(c);
         ReleaseOut(c);
@@ -485,6 +527,28 @@ internal sealed unsafe partial class Shard<TPoller>
         }
 
         CloseGracefully(c);
+    }
+
+    /// <summary>
+    /// An error for a request that was read: the connection stays, unless its page, the client or what is left of the
+    /// request says otherwise.
+    /// </summary>
+    private void SendError(Conn* c, Http.ErrorPage page)
+    {
+        bool close = page.Closes || c->Has(ConnFlags.CloseAfter) || c->Mode != InMode.Done || _draining;
+        SetFlag(c, ConnFlags.CloseAfter, close);
+        var w = new Http.HeadWriter(_headOut);
+        w.Raw(page.Head);
+        w.Raw(page.Old ? default : close ? "connection: close\r\n"u8 : c->Has(ConnFlags.Http10) ? "connection: keep-alive\r\n"u8 : default);
+        w.End();
+        if (!c->Has(ConnFlags.HeadRequest))
+        {
+            w.Raw(page.Body);
+        }
+
+        CountOut(c, w.Length);
+        ReleaseOut(c);
+        SendOwn(c, _headOut, w.Length);
     }
 
     /// <summary>

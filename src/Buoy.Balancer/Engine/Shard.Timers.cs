@@ -59,6 +59,8 @@ internal sealed unsafe partial class Shard<TPoller>
                 return c->LastActivity + Math.Min(client.ClientFin ?? client.Client ?? LingerDefault, LingerDefault);
             case StreamState.Joined when c->Has(ConnFlags.Http) && !c->Has(ConnFlags.Tunnel):
                 return HttpDeadline(c, client, backend, out server);
+            case StreamState.Joined when c->Peer->Mode == InMode.Inspect && StreamOf(c) is { ResponseUntil: > 0 and var until }:
+                return Math.Min(until, TunnelDeadline(c, client, backend, out server));
             case StreamState.Joined:
                 return TunnelDeadline(c, client, backend, out server);
             case StreamState.Local:
@@ -96,7 +98,15 @@ internal sealed unsafe partial class Shard<TPoller>
         bool toClient = c->OutLength > 0 || s->PipeBytes > 0;
         bool requestDone = c->Mode != InMode.Body;
         server = !toClient && (toServer || requestDone);
-        return server ? After(s->LastActivity, backend.Server) : After(c->LastActivity, client.Client);
+        long clientDue = After(c->LastActivity, client.Client);
+        long serverDue = After(s->LastActivity, backend.Server);
+        if (!toClient && !server && serverDue < clientDue)
+        {
+            // A server that is silent while the client's body does not come, either.
+            server = true;
+        }
+
+        return server ? serverDue : clientDue;
     }
 
     private void OnClientTimer(Conn* c)
@@ -133,6 +143,14 @@ internal sealed unsafe partial class Shard<TPoller>
                 break;
             case StreamState.RetryWait:
                 Connect(c);
+                break;
+            case StreamState.Joined when c->Peer->Mode == InMode.Inspect && StreamOf(c) is { ResponseUntil: > 0 and var until }
+                && until <= _now:
+                if (InspectResponse(c, c->Peer))
+                {
+                    Arm(c);
+                }
+
                 break;
             case StreamState.Joined:
                 JoinedTimedOut(c, server);

@@ -77,6 +77,9 @@ internal sealed class ProxyRules
 
     public CaptureSlot[] ResponseCaptures { get; init; } = [];
 
+    /// <summary>capture cookie; its header is the beginning of the cookie's <c>name=</c>.</summary>
+    public CaptureSlot? Cookie { get; init; }
+
     /// <summary>Status code to the reply of errorfile, errorloc, http-error and errorfiles.</summary>
     public IReadOnlyDictionary<int, Actions.Reply> Errors { get; init; } = new Dictionary<int, Actions.Reply>();
 }

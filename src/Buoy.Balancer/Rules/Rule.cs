@@ -24,6 +24,12 @@ internal enum RuleResult
     /// <summary>The connection ends unseen by the client, as far as the system allows.</summary>
     SilentDrop,
 
+    /// <summary>The server's connection ends; what it sent so far still goes to the client.</summary>
+    Close,
+
+    /// <summary>The connection's bytes are HTTP from here on (switch-mode).</summary>
+    Upgrade,
+
     /// <summary>A service of the balancer answers: <see cref="RuleRun.Service"/>.</summary>
     Service,
 

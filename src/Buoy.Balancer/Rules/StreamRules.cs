@@ -100,6 +100,35 @@ internal sealed class StreamRules : IDisposable
         RequestCounted = false;
     }
 
+    /// <summary>disable-l7-retry.</summary>
+    public bool NoReplay { get; set; }
+
+    /// <summary>The place in a queue: lower classes first, and in a class who came first, later by the offset (ms).</summary>
+    public int PriorityClass { get; set; }
+
+    public int PriorityOffset { get; set; }
+
+    /// <summary>What <c>capture cookie</c> found, for the log; null = nothing.</summary>
+    public string? RequestCookie { get; set; }
+
+    public string? ResponseCookie { get; set; }
+
+    /// <summary>A rule of the connection asks for a PROXY header (expect-proxy).</summary>
+    public bool ExpectsProxy { get; set; }
+
+    /// <summary>
+    /// The connection was TCP and became HTTP; its first request is still to come. <see cref="OpenBackend"/>: a rule
+    /// switched, before a backend was chosen; else the backend whose mode asked for it.
+    /// </summary>
+    public int? Upgraded { get; set; }
+
+    public const int OpenBackend = -2;
+
+    /// <summary>tcp-response content: the rule at which it goes on, and when patience ends (ms; 0 = it does not wait).</summary>
+    public int ResponseRule { get; set; }
+
+    public long ResponseUntil { get; set; }
+
     /// <summary>Forgets the request; the session's variables and addresses stay.</summary>
     public void NextRequest()
     {
@@ -113,8 +142,12 @@ internal sealed class StreamRules : IDisposable
         LogLevel = -1;
         ServerTimeout = TunnelTimeout = null;
         Server = -1;
-        Strict = false;
         StickKeys.Reset(0);
+        Strict = NoReplay = false;
+        PriorityClass = PriorityOffset = 0;
+        RequestCookie = ResponseCookie = null;
+        ResponseRule = 0;
+        ResponseUntil = 0;
     }
 
     /// <summary>Forgets everything: ready for another connection.</summary>
@@ -122,6 +155,8 @@ internal sealed class StreamRules : IDisposable
     {
         NextRequest();
         Session.Clear();
+        ExpectsProxy = false;
+        Upgraded = null;
         ConnectionSource = default;
         SessionSource = default;
     }

@@ -218,7 +218,7 @@ public sealed class HttpTests
             frontend: p => p with { Timeouts = p.Timeouts with { HttpRequest = how == "request" ? 60 : null } },
             backend: p => p with { Timeouts = p.Timeouts with { Server = how == "server" ? 60 : null } });
         string end = how == "request" ? "" : "\r\n";
-        Assert.StartsWith(status, h.Exchange("GET / HTTP/1.1\r\nHost: x\r\n" + end));
+        Assert.StartsWith(status, h.Exchange("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + end));
         Assert.Equal(termination, h.Logs.Next().Termination);
         Assert.Equal(0, h.Backend(Counter.SessionsCurrent));
     }

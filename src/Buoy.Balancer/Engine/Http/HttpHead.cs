@@ -87,6 +87,9 @@ internal sealed unsafe class HttpHead
     /// <summary>Why it is <see cref="ParseResult.Bad"/>.</summary>
     public string Error { get; private set; } = "";
 
+    /// <summary>What the original keeps for a start line beside its texts, bytes.</summary>
+    public const int StartLineSize = 20;
+
     /// <summary>Parses a request head at <paramref name="data"/>.</summary>
     public ParseResult ParseRequest(byte* data, int length)
     {
@@ -94,7 +97,7 @@ internal sealed unsafe class HttpHead
         var result = Line(data, length, at, out int end, out int next);
         if (result != ParseResult.Complete)
         {
-            return result;
+            return result == ParseResult.Incomplete && !MayBecomeRequest(data, at, length) ? Bad("malformed request line") : result;
         }
 
         int i = at;
@@ -159,7 +162,7 @@ internal sealed unsafe class HttpHead
         var result = Line(data, length, 0, out int end, out int next);
         if (result != ParseResult.Complete)
         {
-            return result;
+            return result == ParseResult.Incomplete && !MayBecomeResponse(data, length) ? Bad("malformed status line") : result;
         }
 
         if (end < 12 || !Version(data) || data[8] != ' ' || (end > 12 && data[12] != ' '))
@@ -534,7 +537,55 @@ internal sealed unsafe class HttpHead
             : ParseResult.Complete;
     }
 
-    private static int SkipEmptyLines(byte* data, int length)
+    /// <summary>A request line without its end yet: a wrong byte is told at once, nobody waits for the rest of it.</summary>
+    private static bool MayBecomeRequest(byte* data, int at, int length)
+    {
+        int i = at;
+        while (i < length && TokenTable[data[i]] != 0)
+        {
+            i++;
+        }
+
+        if (i == length || (i == at && data[i] == '\r'))
+        {
+            return true;
+        }
+
+        if (i == at || !IsBlank(data[i]))
+        {
+            return false;
+        }
+
+        while (i < length && IsBlank(data[i]))
+        {
+            i++;
+        }
+
+        while (i < length && data[i] is > 0x20 and < 0x7f and not (byte)'#')
+        {
+            i++;
+        }
+
+        return i == length || IsBlank(data[i]) || data[i] == '\r';
+    }
+
+    /// <summary>A status line without its end yet.</summary>
+    private static bool MayBecomeResponse(byte* data, int length)
+    {
+        var shape = "HTTP/0.0 000"u8;
+        for (int i = 0; i < Math.Min(length, shape.Length); i++)
+        {
+            if (shape[i] == '0' ? data[i] is < (byte)'0' or > (byte)'9' : data[i] != shape[i])
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Bytes of empty lines at the beginning, which are skipped.</summary>
+    internal static int SkipEmptyLines(byte* data, int length)
     {
         int at = 0;
         while (at < length)

@@ -39,6 +39,9 @@ internal sealed unsafe class Reply
     /// <summary>A complete response of a file: no length is added.</summary>
     public bool Complete { get; init; }
 
+    /// <summary>The connection ends with it, as its file says.</summary>
+    public bool Closes { get; init; }
+
     /// <summary>
     /// Reads a complete response; null and where it is wrong. Field names become lower-case, fields about the connection
     /// are taken out.
@@ -70,7 +73,7 @@ internal sealed unsafe class Reply
             return new Reply
             {
                 Status = head.Status, Reason = Encoding.Latin1.GetString(p + head.Target, head.TargetLength), Minor = head.Minor,
-                FixedHeaders = fields, Complete = true,
+                FixedHeaders = fields, Complete = true, Closes = head.Close,
                 Body = new(ArgumentType.Text, Encoding.Latin1.GetString(copy, head.Length, copy.Length - head.Length)),
             };
         }
@@ -99,6 +102,7 @@ internal sealed unsafe class Reply
         m.Present = true;
         m.Status = Status;
         m.Minor = Minor;
+        m.Closes = Closes;
         if (Status == 0)
         {
             return true;

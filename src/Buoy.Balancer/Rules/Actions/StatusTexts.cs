@@ -47,7 +47,7 @@ internal static class StatusTexts
         (425, "Too Early", "Your browser sent early data."),
         (429, "Too Many Requests", "You have sent too many requests in a given amount of time."),
         (500, "Internal Server Error", "An internal server error occurred."),
-        (501, "Not Implemented", "The server does not support the functionality required to fulfill the request."),
+        (501, "Not Implemented", ".The server does not support the functionality required to fulfill the request."),
         (502, "Bad Gateway", "The server returned an invalid or incomplete response."),
         (503, "Service Unavailable", "No server is available to handle this request."),
         (504, "Gateway Time-out", "The server didn't respond in time."),
@@ -75,7 +75,7 @@ internal static class StatusTexts
     {
         string body = $"<html><body><h1>{page.Status} {page.Reason}</h1>\n{page.Text}\n</body></html>\n";
         string text = $"HTTP/1.1 {page.Status} {page.Reason}\r\ncontent-length: {body.Length}\r\ncache-control: no-cache\r\n"
-            + (page.Status == 405 ? "allow: \r\n" : "") + $"content-type: text/html\r\n\r\n{body}";
-        return Reply.FromFile(Encoding.ASCII.GetBytes(text.Replace("allow: \r\n", "")), out _)!;
+            + $"content-type: text/html\r\n{(page.Status is 400 or 408 ? "connection: close\r\n" : "")}\r\n{body}";
+        return Reply.FromFile(Encoding.ASCII.GetBytes(text), out _)!;
     }
 }

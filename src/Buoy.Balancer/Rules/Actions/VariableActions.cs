@@ -11,10 +11,6 @@ internal sealed class SetVariableAction(VariableName name, SampleExpression expr
         {
             run.Scope.SetVariable(name, sample);
         }
-        else if ((sample.Flags & SampleFlags.MayChange) != 0 && !run.Scope.Final)
-        {
-            return RuleResult.Wait;
-        }
         else
         {
             run.Scope.UnsetVariable(name);
@@ -61,7 +57,7 @@ internal sealed class CaptureAction(SampleExpression expression, int slot, int l
     {
         if (!expression.Evaluate(run.Scope, SampleType.Str, out var sample))
         {
-            return (sample.Flags & SampleFlags.MayChange) != 0 && !run.Scope.Final ? RuleResult.Wait : RuleResult.Continue;
+            return RuleResult.Continue;
         }
 
         var slots = response ? run.Scope.Captures?.Response : run.Scope.Captures?.Request;

@@ -26,6 +26,9 @@ internal sealed class ActionReader(RuleSection section, IReadOnlyList<string> wo
 
     public string Error { get; private set; } = "";
 
+    /// <summary>The error was told by the parser itself, with a head of its own.</summary>
+    public bool Told { get; set; }
+
     /// <summary>The word, empty behind the last.</summary>
     public string this[int ahead] => At + ahead < Words.Count ? Words[At + ahead] : "";
 

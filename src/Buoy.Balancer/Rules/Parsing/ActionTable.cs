@@ -33,7 +33,7 @@ internal static class ActionTable
             ["allow"] = (Http, _ => new EndAction(RuleResult.Stop)),
             ["accept"] = ([.. Tcp, TcpResponse], _ => new EndAction(RuleResult.Stop)),
             ["reject"] = ([Request, .. Tcp, TcpResponse], _ => new EndAction(RuleResult.Reject)),
-            ["close"] = ([TcpResponse], _ => new EndAction(RuleResult.Reject)),
+            ["close"] = ([TcpResponse], _ => new EndAction(RuleResult.Close)),
             ["silent-drop"] = ([Request, Response, .. Tcp, TcpResponse], _ => new EndAction(RuleResult.SilentDrop)),
             ["deny"] = ([Request, Response], ReplyParser.Deny),
             ["tarpit"] = ([Request], ReplyParser.Deny),
@@ -82,6 +82,12 @@ internal static class ActionTable
             ["sc-inc-gpc"] = (Counting, StickActionParser.IncrementElement),
             ["sc-set-gpt0"] = (Counting, StickActionParser.SetTag),
             ["sc-set-gpt"] = (Counting, StickActionParser.SetElement),
+            ["normalize-uri"] = ([Request], StreamActionParser.NormalizeUri),
+            ["disable-l7-retry"] = ([Request], _ => new NoReplayAction()),
+            ["set-priority-class"] = ([Request, Content], r => StreamActionParser.Priority(r, offset: false)),
+            ["set-priority-offset"] = ([Request, Content], r => StreamActionParser.Priority(r, offset: true)),
+            ["switch-mode"] = ([Content], StreamActionParser.SwitchMode),
+            ["expect-proxy"] = (Tcp, StreamActionParser.ExpectProxy),
         };
 
     /// <summary>The parser of a ruleset's action; null = none of ours.</summary>

@@ -43,12 +43,6 @@ internal sealed class RuleFinisher(
             return;
         }
 
-        foreach (var rule in r.ResponseContent.Where(_ => proxy.HasBackend))
-        {
-            // In HTTP mode they run at the response's head; bytes of a TCP server are not looked at.
-            context.Add(Severity.Alert, $"config : parsing [{rule.Place}] : 'tcp-response content' is not supported yet in TCP mode");
-        }
-
         if (r.MonitorUri is not null && proxy.HasFrontend)
         {
             context.Add(Severity.Warning,
@@ -59,7 +53,7 @@ internal sealed class RuleFinisher(
             ("http-request", r.Request.Count), ("http-response", r.Response.Count),
             ("http-after-response", r.AfterResponse.Count), ("redirect", r.Redirect.Count)])
         {
-            if (count > 0)
+            if (count > 0 && !r.SwitchesMode)
             {
                 context.Add(Severity.Warning, $"config : '{name}' rules ignored for {proxy.TypeName} '{proxy.Name}' as they "
                     + "require HTTP mode.");
@@ -160,11 +154,6 @@ internal sealed class RuleFinisher(
                 context.Add(Severity.Alert, $"config : {Mode(proxy)} {proxy.TypeName} '{proxy.Name}' ({proxy.Place}) tries to use "
                     + $"incompatible {Mode(target)} {target.TypeName} '{target.Name}' ({target.Place}) in a 'use_backend' rule "
                     + "(see 'mode').");
-            }
-            else if (target.Settings.Mode != proxy.Settings.Mode)
-            {
-                context.Add(Severity.Alert, $"config : {proxy.TypeName} '{proxy.Name}' in mode tcp with {target.TypeName} "
-                    + $"'{target.Name}' in mode http as its backend is not supported yet");
             }
             else
             {

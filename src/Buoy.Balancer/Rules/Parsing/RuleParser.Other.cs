@@ -117,9 +117,13 @@ internal sealed partial class RuleParser
             return;
         }
 
-        if (direction == "cookie" && _context[3] == "len" && _context[4].Length > 0)
+        if (direction == "cookie" && section.Proxy is { HasFrontend: false })
         {
-            _context.NotSupported("capture cookie");
+            WarnOfSide("capture", frontend: true);
+        }
+        else if (direction == "cookie" && _context[3] == "len" && _context[4].Length > 0)
+        {
+            section.Rules.Cookie = new CaptureSlot(_context[2], Units.Atoi(_context[4]));
         }
         else
         {
@@ -192,7 +196,7 @@ internal sealed partial class RuleParser
             if (counts[later] > 0)
             {
                 section.Warn(
-                    $"a '{KindNames[(int)kind]}' rule placed after {(KindNames[later][0] == 'h' ? "an" : "a")} '{KindNames[later]}' rule "
+                    $"a '{(kind <= RuleKind.Content ? "tcp-request" : KindNames[(int)kind])}' rule placed after {(KindNames[later][0] == 'h' ? "an" : "a")} '{KindNames[later]}' rule "
                     + "will still be processed before.", parsing: true);
                 return;
             }

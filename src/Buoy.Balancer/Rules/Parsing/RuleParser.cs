@@ -178,6 +178,11 @@ internal sealed partial class RuleParser(RuleSection section)
         var reader = new ActionReader(section, _context.Words, 1, ruleset) { Places = places };
         if (parse(reader) is not { } action)
         {
+            if (reader.Told)
+            {
+                return;
+            }
+
             _context.Abort($"error detected in {section.Title} while parsing '{ruleset} {name}' rule : {reader.Error}.");
             return;
         }

@@ -11,6 +11,12 @@ internal sealed class RuleState
     /// <summary>Arguments of samples that name sections.</summary>
     public List<PendingArgument> Pending { get; } = [];
 
+    /// <summary>global expose-experimental-directives was seen.</summary>
+    public bool Experimental { get; set; }
+
+    /// <summary>global set-var and set-var-fmt, in order.</summary>
+    public List<Rule> Variables { get; } = [];
+
     /// <summary>http-errors sections by name.</summary>
     public Dictionary<string, Dictionary<int, Reply>> ErrorGroups { get; } = new(StringComparer.Ordinal);
 
@@ -57,6 +63,12 @@ internal sealed class RuleSettings
 
     public string? MonitorUri { get; set; }
 
+    /// <summary>There is a switch-mode rule: HTTP rules make sense in a TCP frontend.</summary>
+    public bool SwitchesMode { get; set; }
+
+    /// <summary>capture cookie: the beginning of a name, and how much of pair is kept.</summary>
+    public CaptureSlot? Cookie { get; set; }
+
     public List<CaptureSlot> RequestCaptures { get; private set; } = [];
 
     public List<CaptureSlot> ResponseCaptures { get; private set; } = [];
@@ -73,7 +85,8 @@ internal sealed class RuleSettings
     public bool Any => Connection.Count + Session.Count + Content.Count + ResponseContent.Count + Request.Count + Redirect.Count
         + Response.Count + AfterResponse.Count + Backends.Count + Servers.Count + MonitorFail.Count + RequestCaptures.Count
         + ResponseCaptures.Count + Errors.Count > 0 || MonitorUri is not null || InspectDelay > 0 || ResponseInspectDelay > 0
-        || Sticks.Exists(s => !s.Plain);
+        || Sticks.Exists(s => !s.Plain)
+        || Cookie is not null;
 
     /// <summary>What a section takes over from its defaults: rules, but not their ACLs.</summary>
     public RuleSettings Copy() => new()
@@ -82,6 +95,7 @@ internal sealed class RuleSettings
         InspectDelay = InspectDelay, ResponseInspectDelay = ResponseInspectDelay, Request = [.. Request],
         Redirect = [.. Redirect], Response = [.. Response], AfterResponse = [.. AfterResponse], Backends = [.. Backends],
         Servers = [.. Servers], MonitorFail = [.. MonitorFail], MonitorUri = MonitorUri,
+        SwitchesMode = SwitchesMode, Cookie = Cookie,
         RequestCaptures = [.. RequestCaptures], ResponseCaptures = [.. ResponseCaptures], Errors = new(Errors),
         ErrorGroups = [.. ErrorGroups],
     };
@@ -91,7 +105,7 @@ internal sealed class RuleSettings
         Connection = [.. Connection], Session = [.. Session], Content = [.. Content], ResponseContent = [.. ResponseContent],
         InspectDelay = InspectDelay, ResponseInspectDelay = ResponseInspectDelay, Request = [.. Request],
         Redirect = [.. Redirect], Response = [.. Response], AfterResponse = [.. AfterResponse], Backends = [.. Backends],
-        Servers = [.. Servers], MonitorFail = [.. MonitorFail],
+        Servers = [.. Servers], MonitorFail = [.. MonitorFail], Cookie = Cookie,
         MonitorUri = MonitorUri is null ? null : System.Text.Encoding.Latin1.GetBytes(MonitorUri),
         RequestCaptures = [.. RequestCaptures], ResponseCaptures = [.. ResponseCaptures], Errors = Errors,
     };

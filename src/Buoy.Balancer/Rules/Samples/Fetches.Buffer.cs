@@ -34,6 +34,12 @@ internal static unsafe class BufferFetches
 
     private static bool RequestLength(SampleScope scope, SampleArguments arguments, ref Sample sample)
     {
+        if (scope.Http)
+        {
+            sample.SetInteger(scope.Request.Present ? scope.Request.StoredSize : 0);
+            return true;
+        }
+
         sample.SetInteger(scope.RequestLength);
         Open(scope, ref sample);
         return true;
@@ -41,6 +47,12 @@ internal static unsafe class BufferFetches
 
     private static bool ResponseLength(SampleScope scope, SampleArguments arguments, ref Sample sample)
     {
+        if (scope.Http)
+        {
+            sample.SetInteger(scope.Response.Present ? scope.Response.StoredSize : 0);
+            return true;
+        }
+
         sample.SetInteger(scope.ResponseLength);
         Open(scope, ref sample);
         return true;

@@ -67,10 +67,14 @@ internal sealed unsafe class HttpMessage
 
     public ReadOnlySpan<byte> ReasonBytes => new(Reason, ReasonLength);
 
+    /// <summary>The connection is to end behind it.</summary>
+    public bool Closes { get; set; }
+
     /// <summary>Nothing is there any more.</summary>
     public void Clear()
     {
         Present = false;
+        Closes = false;
         Count = 0;
         Body = null;
         BodyLength = 0;
@@ -89,6 +93,7 @@ internal sealed unsafe class HttpMessage
     public void LoadResponse(HttpHead head, byte* data)
     {
         Clear();
+        MethodLength = 0;
         Status = head.Status;
         SetReason(data + head.Target, head.TargetLength);
         LoadFields(head, data);
@@ -117,6 +122,30 @@ internal sealed unsafe class HttpMessage
         Body = data;
         BodyLength = length;
         BodyComplete = complete;
+    }
+
+    /// <summary>
+    /// Bytes the original needs for the message as far as it is here, which is what its req.len, res.len and byte counts
+    /// say: 20 for the start line beside its three texts, names and values, one for the end of the fields, the body, and
+    /// one for the end of chunks.
+    /// </summary>
+    public int StoredSize
+    {
+        get
+        {
+            const int Version = 8;
+            const int Status = 3;
+            int size = HttpHead.StartLineSize + Version + 1 + BodyLength
+                + (MethodLength > 0 ? MethodLength + UriLength : Status + ReasonLength);
+            bool chunked = false;
+            for (int i = 0; i < Count; i++)
+            {
+                size += Lines[i].NameLength + Lines[i].ValueLength;
+                chunked |= Lines[i].Known == KnownField.TransferEncoding;
+            }
+
+            return size + (chunked && BodyComplete ? 1 : 0);
+        }
     }
 
     /// <summary>Appends a field; false where there are too many. The name must be lower-case.</summary>
