@@ -535,6 +535,14 @@ internal sealed unsafe partial class Shard<TPoller>
     /// </summary>
     private void SendError(Conn* c, Http.ErrorPage page)
     {
+        if (page.Head.Length == 0)
+        {
+            // An empty errorfile: the connection ends without an answer.
+            EndTransaction(c);
+            CloseClient(c);
+            return;
+        }
+
         bool close = page.Closes || c->Has(ConnFlags.CloseAfter) || c->Mode != InMode.Done || _draining;
         SetFlag(c, ConnFlags.CloseAfter, close);
         var w = new Http.HeadWriter(_headOut);
