@@ -89,6 +89,9 @@ public sealed unsafe partial class EventLoop : IDisposable
         Ctl(1, _wake, PollEvents.Readable);
     }
 
+    /// <summary>Called at the end of each turn, before the next wait: for upkeep that is best done between events.</summary>
+    public Action? AfterTurn { get; set; }
+
     /// <summary>Milliseconds of CLOCK_MONOTONIC: the one clock of everything that runs on a loop.</summary>
     public static long Now => Environment.TickCount64;
 
@@ -209,6 +212,8 @@ public sealed unsafe partial class EventLoop : IDisposable
             _timers.Dequeue();
             t.Fire();
         }
+
+        AfterTurn?.Invoke();
     }
 
     /// <summary>Closes the loop's own descriptors; watched ones stay open.</summary>

@@ -154,6 +154,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             _controller.Version.ToString());
         try
         {
+            _ = new HeapKeeper(_loop);
             _engine.Start(this);
             _options.Ready?.Invoke();
             _loop.Run();

@@ -290,6 +290,7 @@ internal static class LabRingLoad
 
         double took = (EventLoop.NowMicros - begin) / 1e6, count = delivered;
         double daemonCpu = Cpu(daemon) - daemonBefore, clientCpu = Cpu((int)process) - clientBefore;
+        long resident = LabProcess.Resident(File.ReadLines($"/proc/{daemon}/status"));
         while (outstanding > 0)
         {
             group.Poll(1000);
@@ -313,7 +314,7 @@ internal static class LabRingLoad
         long At(double q) => latencies.Count == 0 ? 0 : latencies[(int)(q * (latencies.Count - 1))];
         Console.Out.WriteLine(string.Create(c,
             $"load {me} {count / took:F0} {At(0.5)} {At(0.99)} {daemonCpu * 1e6 / Math.Max(1, count):F2} "
-            + $"{clientCpu * 1e6 / Math.Max(1, count):F2} {Rss(daemon)}"));
+            + $"{clientCpu * 1e6 / Math.Max(1, count):F2} {resident}"));
         Console.Out.Flush();
         // The others may not be done: who leaves early would change what they measure.
         for (clock.Restart(); clock.Elapsed.TotalSeconds < 1;)
@@ -331,9 +332,4 @@ internal static class LabRingLoad
         string[] fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / 100.0;
     }
-
-    /// <summary>Resident memory, kB.</summary>
-    private static long Rss(int pid) => long.Parse(
-        File.ReadLines($"/proc/{pid}/status").First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))[6..].Replace("kB", "", StringComparison.Ordinal).Trim(),
-        CultureInfo.InvariantCulture);
 }

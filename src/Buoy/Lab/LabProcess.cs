@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Buoy.Lab;
 
@@ -53,4 +54,9 @@ internal static class LabProcess
         };
         return Process.Start(info) ?? throw new LabException($"cannot start {words[0]}");
     }
+
+    /// <summary>Resident memory (VmRSS) in the text of a process's <c>/proc/PID/status</c>, kB.</summary>
+    public static long Resident(IEnumerable<string> status) => long.Parse(
+        status.First(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))[6..].Replace("kB", "", StringComparison.Ordinal),
+        CultureInfo.InvariantCulture);
 }

@@ -7,15 +7,19 @@ namespace Buoy.Lab;
 
 /// <summary>
 /// <c>buoy lab ringbench</c> (<c>./buoy bench ring</c>): process groups of our cluster daemon against those of the real
-/// Corosync,
-/// both in namespaces on this machine, with the same corosync.conf (aes256, sha256), by turns in one run. Every node
-/// has one
-/// client that sends and receives. It needs root and an installed Corosync.
+/// Corosync, both in namespaces on this machine, with the same corosync.conf (aes256, sha256), by turns in one run;
+/// medians are printed. Every node has one client that sends and receives. It needs root and an installed Corosync.
+/// <c>--noise</c> takes a second Corosync in our place: what differs then is the machine's doing.
 /// </summary>
 internal static class LabRingBench
 {
     private const int PatienceMs = 60_000;
-    private static readonly string[] s_engines = ["corosync", "ring"];
+
+    /// <summary>After this pause, ms, a daemon has no more memory than it keeps.</summary>
+    private const int RestMs = 3000;
+
+    private static readonly string[] s_ours = ["corosync", "ring"];
+    private static readonly string[] s_noise = ["corosync", "its twin"];
 
     public static int Run(string[] args)
     {
@@ -23,13 +27,16 @@ internal static class LabRingBench
         var sizes = new Option<string>("--sizes", "-s") { DefaultValueFactory = _ => "100,1000,8000,64000", HelpName = "BYTES,…" };
         var seconds = new Option<double>("--seconds", "-t") { DefaultValueFactory = _ => 3, HelpName = "S" };
         var rounds = new Option<int>("--rounds", "-r") { DefaultValueFactory = _ => 3, HelpName = "R" };
-        var root = new RootCommand("Process groups: ours against Corosync's, by turns.") { nodes, sizes, seconds, rounds };
+        var noise = new Option<bool>("--noise") { Description = "Corosync against itself" };
+        var root = new RootCommand("Process groups: ours against Corosync's, by turns.") { nodes, sizes, seconds, rounds, noise };
         int status = 0;
         root.SetAction(p =>
         {
             foreach (int n in Numbers(p.GetValue(nodes)!))
             {
-                status |= Compare(n, Numbers(p.GetValue(sizes)!), p.GetValue(seconds), p.GetValue(rounds));
+                status |= Compare(
+                    p.GetValue(noise) ? s_noise : s_ours, n, Numbers(p.GetValue(sizes)!), p.GetValue(seconds),
+                    p.GetValue(rounds));
             }
         });
         int usage = root.Parse(args).Invoke();
@@ -40,41 +47,42 @@ internal static class LabRingBench
 
     private static int[] Numbers(string text) => [.. text.Split(',').Select(w => int.Parse(w, CultureInfo.InvariantCulture))];
 
-    private static int Compare(int nodes, int[] sizes, double seconds, int rounds)
+    private static int Compare(string[] engines, int nodes, int[] sizes, double seconds, int rounds)
     {
         var worlds = new Dictionary<string, LabWorld>();
         try
         {
-            foreach (string engine in s_engines)
+            foreach (string engine in engines)
             {
                 worlds[engine] = Start(engine, nodes);
             }
 
             Console.WriteLine($"\n{nodes} nodes, every one sends; messages/s are ordered messages delivered at each node; "
-                + "CPU is user and system time per message delivered, on one node");
+                + "CPU is user and system time per message delivered, on one node; RSS at the end of the load, and at rest after it");
             Console.WriteLine(
-                $"{"bytes",6} {"",-9} {"msgs/s",9} {"MB/s",7} {"p50 µs",8} {"p99 µs",8} {"daemon µs",10} {"client µs",10} {"RSS MB",7}");
+                $"{"bytes",6} {"",-9} {"msgs/s",9} {"MB/s",7} {"p50 µs",8} {"p99 µs",8} {"daemon µs",10} {"client µs",10} {"RSS MB",7} {"rest MB",8}");
             foreach (int size in sizes)
             {
-                var found = s_engines.ToDictionary(e => e, _ => new List<Figures>());
+                var found = engines.ToDictionary(e => e, _ => new List<Figures>());
                 for (int round = 0; round < rounds; round++)
                 {
-                    foreach (string engine in round % 2 == 0 ? s_engines : s_engines.Reverse())
+                    foreach (string engine in round % 2 == 0 ? engines : engines.Reverse())
                     {
                         found[engine].Add(Load(worlds[engine], engine, nodes, size, seconds));
                     }
                 }
 
-                var medians = s_engines.Select(e => Median(found[e])).ToArray();
-                foreach (var (engine, m) in s_engines.Zip(medians))
+                Thread.Sleep(RestMs);
+                var medians = engines.Select(e => Median(found[e])).ToArray();
+                foreach (var (engine, m) in engines.Zip(medians))
                 {
                     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                         $"{size,6} {engine,-9} {m.Rate,9:F0} {m.Rate * size / 1e6,7:F1} {m.P50,8:F0} {m.P99,8:F0} "
-                        + $"{m.DaemonCpu,10:F1} {m.ClientCpu,10:F1} {m.Rss / 1024,7:F1}"));
+                        + $"{m.DaemonCpu,10:F1} {m.ClientCpu,10:F1} {m.Rss / 1024,7:F1} {Resting(worlds[engine], engine) / 1024.0,8:F1}"));
                 }
 
                 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"{"",6} {"ours/its",-9} {medians[1].Rate / medians[0].Rate,8:F2}x {"",7} {medians[1].P50 / medians[0].P50,7:F2}x "
+                    $"{"",6} {"2nd/1st",-9} {medians[1].Rate / medians[0].Rate,8:F2}x {"",7} {medians[1].P50 / medians[0].P50,7:F2}x "
                     + $"{medians[1].P99 / medians[0].P99,7:F2}x CPU of both "
                     + $"{(medians[1].DaemonCpu + medians[1].ClientCpu) / (medians[0].DaemonCpu + medians[0].ClientCpu):F2}x"));
             }
@@ -139,11 +147,10 @@ internal static class LabRingBench
     private static Figures Load(LabWorld world, string engine, int nodes, int size, double seconds)
     {
         var c = CultureInfo.InvariantCulture;
-        string pid = engine == "ring" ? "/run/buoy/cluster.pid" : "/run/corosync.pid";
         var clients = world.Nodes.Select(n => LabProcess.Start(
             [
-                .. world.NodePrefix(n), Environment.ProcessPath!, "lab", "ringload", engine, nodes.ToString(c), size.ToString(c),
-                seconds.ToString(c), pid,
+                .. world.NodePrefix(n), Environment.ProcessPath!, "lab", "ringload", engine == "ring" ? engine : "corosync",
+                nodes.ToString(c), size.ToString(c), seconds.ToString(c), PidFile(engine),
             ],
             redirectInput: true)).ToList();
         var all = new List<Figures>();
@@ -170,6 +177,13 @@ internal static class LabRingBench
             all.Average(f => f.Rate), all.Average(f => f.P50), all.Max(f => f.P99), all.Average(f => f.DaemonCpu),
             all.Average(f => f.ClientCpu), all.Max(f => f.Rss));
     }
+
+    /// <summary>Resident memory of the first node's daemon, kB.</summary>
+    private static long Resting(LabWorld world, string engine) => LabProcess.Resident(
+        world.InNode(world.Nodes[0], ["sh", "-c", "cat /proc/$(cat \"$1\")/status", "sh", PidFile(engine)])
+            .Require("status of the daemon").Output.Split('\n'));
+
+    private static string PidFile(string engine) => engine == "ring" ? "/run/buoy/cluster.pid" : "/run/corosync.pid";
 
     private static string Conf(int nodes) => $$"""
         totem {
