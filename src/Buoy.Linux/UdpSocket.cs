@@ -120,21 +120,21 @@ public sealed unsafe partial class UdpSocket : IDisposable
     public const int MaxSegments = 64, MaxSegmentBytes = 65000;
 
     /// <summary>
-    /// From now on many datagrams may pass in one call, each way, where the kernel can do that (UDP_SEGMENT, Linux 4.18;
-    /// UDP_GRO, 5.0). Use <see cref="Receive(Span{byte}, out UdpEndpoint, out int)"/> then.
+    /// From now on many datagrams may pass in one call, each way, where the kernel can do that (UDP_SEGMENT, Linux
+    /// 4.18; UDP_GRO, 5.0). Use <see cref="Receive(Span{byte}, out UdpEndpoint, out int)"/> then.
     /// </summary>
     public void UseSegments()
     {
-        // An older kernel would pass over the request at each send, and send all as one datagram: so it is asked before.
+        // An older kernel would pass over the request at each send, and send all as one datagram: it is asked before.
         int none = 0, yes = 1;
         _sendsSegments = setsockopt(Fd, SolUdp, UdpSegment, &none, 4) == 0;
         _ = setsockopt(Fd, SolUdp, UdpGro, &yes, 4);
     }
 
     /// <summary>
-    /// Sends datagrams that lie one after another, all of one size but the last, which may be shorter; 0 or the errno(3)
-    /// of the failure. Where they cannot leave in one call (no such kernel, or the size does not pass the interface whole)
-    /// each goes by its own.
+    /// Sends datagrams that lie one after another, all of one size but the last, which may be shorter; 0 or the
+    /// errno(3) of the failure. Where they cannot leave in one call (no such kernel, or the size does not pass the
+    /// interface whole) each goes by its own.
     /// </summary>
     /// <param name="datagrams">At most <see cref="MaxSegments"/> and <see cref="MaxSegmentBytes"/>.</param>
     /// <param name="size">Bytes of each.</param>

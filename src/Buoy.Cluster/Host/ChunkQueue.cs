@@ -1,8 +1,8 @@
 namespace Buoy.Cluster.Host;
 
 /// <summary>
-/// Bytes that wait to be written, in pieces of one size that a store common to many queues hands out and takes back. A burst
-/// leaves no large array behind, and the store keeps a bounded number of pieces.
+/// Bytes that wait to be written, in pieces of one size that a store common to many queues hands out and takes back. A
+/// burst leaves no large array behind, and the store keeps a bounded number of pieces.
 /// </summary>
 internal sealed class ChunkQueue(ChunkQueue.Store store)
 {

@@ -3,14 +3,17 @@ using Buoy.Linux;
 namespace Buoy.Cluster.Host;
 
 /// <summary>
-/// Keeps the daemon's heap small. The runtime's own nursery is as large as the processor's cache, some ten megabytes that a
-/// burst of messages fills once and that stay resident for ever. Here the young are collected between two turns of the loop,
-/// where nothing waits, after each megabyte; and once a burst is over, what it left is given back to the kernel.
+/// Keeps the daemon's heap small. The runtime's own nursery is as large as the processor's cache, tens of megabytes that a
+/// burst of messages fills once and that stay resident for ever. Here the young are collected between two turns of the
+/// loop, where nothing waits, after a few megabytes; and once a burst is over, what it left is given back to the kernel.
 /// </summary>
 internal sealed class HeapKeeper
 {
-    /// <summary>Bytes allocated between two collections of the young.</summary>
-    private const long Nursery = 1 << 20;
+    /// <summary>
+    /// Bytes allocated between two collections of the young. One megabyte would keep 3 MB less resident under load, and
+    /// cost a fifth more CPU per large message.
+    /// </summary>
+    private const long Nursery = 4 << 20;
 
     /// <summary>Bytes allocated after which giving back is worth its pause of some milliseconds.</summary>
     private const long Burst = 16 << 20;

@@ -9,10 +9,10 @@ namespace Buoy.Membership.Transport;
 /// A key with its algorithms: encrypt-then-MAC, AES-CBC with a random IV, HMAC over everything before the tag, compared in
 /// constant time; both keys derived from the secret and the cluster's name (HKDF). Corosync's crypto_cipher names no
 /// other mode; the configuration refuses what it refuses (aes256-gcm, for one).
-/// <para>A cipher is set up once, not for each datagram: that would cost more than encrypting it does. Its chain runs on
-/// from datagram to datagram, and 16 random bytes in front of a message make the first block sent, which is the IV of the
-/// message proper: unpredictable, as CBC demands (NIST SP 800-38A, appendix C). What the receiver's chain makes of that
-/// block means nothing and is passed over.</para>
+/// <para>A cipher is set up once, not for each datagram: that would cost more than encrypting it does. Its chain runs
+/// on from datagram to datagram, and 16 random bytes in front of a message make the first block sent, which is the IV
+/// of the message proper: unpredictable, as CBC demands (NIST SP 800-38A, appendix C). What the receiver's chain makes
+/// of that block means nothing and is passed over.</para>
 /// </summary>
 public sealed class SealKey : IDisposable
 {
@@ -146,7 +146,8 @@ public sealed class SealKey : IDisposable
 
         // PKCS #7. The datagram is authentic: that the padding is wrong tells nobody anything.
         int padding = work[body.Length - 1];
-        if (padding is < 1 or > BlockSize || work.AsSpan(body.Length - padding, padding).ContainsAnyExcept((byte)padding))
+        if (padding is < 1 or > BlockSize
+            || work.AsSpan(body.Length - padding, padding).ContainsAnyExcept((byte)padding))
         {
             return false;
         }

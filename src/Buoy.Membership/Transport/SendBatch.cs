@@ -3,9 +3,9 @@ using Buoy.Linux;
 namespace Buoy.Membership.Transport;
 
 /// <summary>
-/// Datagrams to everybody that leave together: one system call for each peer instead of one for each datagram. They must
-/// be of one size but for the last, so another size begins another batch. Whoever sends anything else calls
-/// <see cref="Flush"/> first: what was broadcast before a token must leave before it.
+/// Datagrams to everybody that leave together: one system call for each peer instead of one for each datagram. They
+/// must be of one size but for the last, so another size begins another batch. Whoever sends anything else calls <see
+/// cref="Flush"/> first: what was broadcast before a token must leave before it.
 /// </summary>
 internal sealed class SendBatch(RingTransport transport)
 {
@@ -14,7 +14,9 @@ internal sealed class SendBatch(RingTransport transport)
     private int _size;
     private int _count;
 
-    /// <summary>Room for one more datagram of so many bytes at most; write it there, then call <see cref="Add"/>.</summary>
+    /// <summary>
+    /// Room for one more datagram of so many bytes at most; write it there, then call <see cref="Add"/>.
+    /// </summary>
     public Span<byte> Room(uint self, int most)
     {
         if (_count == UdpSocket.MaxSegments || _length + most > UdpSocket.MaxSegmentBytes)
