@@ -40,6 +40,9 @@ public sealed record AgentExecutorOptions
     /// <summary>Milliseconds without a heartbeat after which a balancer counts as hanging.</summary>
     public int HeartbeatLimitMs { get; init; } = 1000;
 
+    /// <summary>What the guard of addresses knows of the cluster; null: addresses are not guarded.</summary>
+    public GuardContext? Guard { get; init; }
+
     /// <summary>Gets the lines that agents write, on the loop; at most 1000 of one operation.</summary>
     public Action<AgentLogLine> Log { get; init; } = static _ => { };
 }

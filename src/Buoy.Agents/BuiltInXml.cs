@@ -79,6 +79,19 @@ internal static class BuiltInXml
         <shortdesc lang="en">Announcements of a monitor</shortdesc>
         <content type="integer" default="0"/>
         </parameter>
+        <parameter name="guard">
+        <longdesc lang="en">Before the address is taken the segment is asked whether somebody has it, and the kernel
+        lets it speak only while the cluster daemon renews a lease of one second. Off: as the original, which does neither.
+        </longdesc>
+        <shortdesc lang="en">Guard the address against two owners</shortdesc>
+        <content type="boolean" default="true"/>
+        </parameter>
+        <parameter name="guard_probes">
+        <longdesc lang="en">How many probes, 40 ms apart, must remain without an answer; five where the segment loses
+        packets.</longdesc>
+        <shortdesc lang="en">Probes of the guard</shortdesc>
+        <content type="integer" default="3"/>
+        </parameter>
         <parameter name="arp_bg">
         <longdesc lang="en">Accepted for compatibility: announcements always go on in the background.</longdesc>
         <shortdesc lang="en">Announce in the background</shortdesc>

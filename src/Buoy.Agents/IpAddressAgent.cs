@@ -9,9 +9,10 @@ namespace Buoy.Agents;
 /// - monitor says 1, not 7, when the address is on another interface than <c>nic</c>, and stop takes it away
 ///   from there too: an address of the cluster left somewhere answers for it;
 /// - <c>check_link_status</c> (of newer versions) is on unless turned off: an address on a dead link serves nobody;
+/// - in a cluster an address is guarded unless <c>guard</c> is off (IpAddressAgent.Guard.cs);
 /// - announcements always go on in the background (<c>arp_bg</c> changes nothing), closer together at first.
 /// </summary>
-internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions options, Action<string, Outcome> report)
+internal sealed partial class IpAddressAgent(EventLoop loop, AgentExecutorOptions options, Action<string, Outcome> report)
     : IAgent, IDisposable
 {
     /// <summary>The kernel gives every network namespace's loopback interface this number.</summary>
@@ -44,7 +45,19 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
 
         public Action? Left { get; set; }
 
-        public void Abort() => End(new Outcome(Ocf.Error, "", OperationStatus.Cancelled));
+        /// <summary>What a start has begun and that nobody waits for any more is undone.</summary>
+        public Action? GivenUp { get; set; }
+
+        public void Abort() => GiveUp(new Outcome(Ocf.Error, "", OperationStatus.Cancelled));
+
+        public void GiveUp(Outcome outcome)
+        {
+            if (!_ended)
+            {
+                GivenUp?.Invoke();
+                End(outcome);
+            }
+        }
 
         public void End(Outcome outcome)
         {
@@ -95,7 +108,7 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
                 // With parameters that cannot be read nothing can have been started: as the original, stopped.
                 return Now(end, parameters is null ? new Outcome(Ocf.Ok) : Down(request, parameters));
             case "monitor" or "status":
-                return Now(end, Watched(request, parameters, failure));
+                return Watch(request, parameters, failure, end);
             case "validate-all":
                 return Now(end, parameters is null ? failure : new Outcome(Ocf.Ok));
             default:
@@ -111,6 +124,7 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         }
 
         _held.Clear();
+        DisposeGuards();
         foreach (var sender in _senders.Values)
         {
             sender.Dispose();
@@ -156,6 +170,12 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         {
             end(new Outcome(Ocf.Error, $"interface {link.Name} has no carrier"));
             return null;
+        }
+
+        if (IsGuarded(p, link))
+        {
+            _known[request.ResourceId] = p;
+            return TakeGuarded(request, p, link, prefix, end);
         }
 
         bool there = Same(p).Any(a => a.Interface == link.Index && a.PrefixLength == prefix);
@@ -248,7 +268,8 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
             held.Announcer?.Dispose();
         }
 
-        bool removed = false;
+        bool removed = _guards.ContainsKey(request.ResourceId);
+        Drop(request.ResourceId);
         foreach (var address in Same(p))
         {
             removed |= Stack.Delete(address);
@@ -260,6 +281,28 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
         }
 
         return new Outcome(Ocf.Ok);
+    }
+
+    private Waiting? Watch(AgentRequest request, IpAddressParameters? p, Outcome failure, Action<Outcome> end)
+    {
+        var outcome = Watched(request, p, failure);
+        if (_context is not null && p is { Guard: true })
+        {
+            _known[request.ResourceId] = p;
+            if (outcome.Rc == Ocf.NotRunning && !_guards.ContainsKey(request.ResourceId))
+            {
+                LiftLeftRules(request.ResourceId);
+            }
+            else if (outcome.Rc == Ocf.Ok && !_guards.ContainsKey(request.ResourceId)
+                && Place(p, out var link, out _) is null && IsGuarded(p, link)
+                && Adopt(request, p, link, end) is { } adoption)
+            {
+                return adoption;
+            }
+        }
+
+        end(outcome);
+        return null;
     }
 
     private Outcome Watched(AgentRequest request, IpAddressParameters? p, Outcome failure)
@@ -381,29 +424,32 @@ internal sealed class IpAddressAgent(EventLoop loop, AgentExecutorOptions option
     private void Announce(string resourceId, Held held, LinkInfo link, int count)
     {
         held.Announcer?.Dispose();
-        held.Announcer = null;
-        if (!Announcer.Applies(link))
-        {
-            return;
-        }
+        var guard = _guards.GetValueOrDefault(resourceId);
+        held.Announcer = Announcer.Applies(link)
+            ? Announcement(resourceId, held.Parameters, link, count, guard is null ? null : () => guard.IsHolder, null)
+            : null;
+    }
 
+    private Announcer? Announcement(
+        string resourceId, IpAddressParameters p, LinkInfo link, int count, Func<bool>? may, byte[]? packet)
+    {
         try
         {
-            ushort protocol = Announcer.ProtocolFor(held.Parameters.Address);
+            ushort protocol = Announcer.ProtocolFor(p.Address);
             if (!_senders.TryGetValue(protocol, out var sender))
             {
                 sender = _senders[protocol] = PacketSocket.OpenSender(protocol);
             }
 
-            held.Announcer = new Announcer(
-                loop, sender, link, held.Parameters.Address, count, held.Parameters.ArpIntervalMs,
-                text => options.Log(new AgentLogLine(resourceId, "start", true, text)), held.Parameters.ArpRepliesOnly);
+            return new Announcer(
+                loop, sender, link, p.Address, count, p.ArpIntervalMs,
+                text => options.Log(new AgentLogLine(resourceId, "start", true, text)), p.ArpRepliesOnly, may, packet);
         }
         catch (LinuxException e)
         {
             // The address serves; neighbours with an old entry find it when that expires.
-            options.Log(new AgentLogLine(
-                resourceId, "start", true, $"{held.Parameters.Address} is not announced: {e.Message}"));
+            options.Log(new AgentLogLine(resourceId, "start", true, $"{p.Address} is not announced: {e.Message}"));
+            return null;
         }
     }
 

@@ -16,7 +16,7 @@ internal sealed record IpAddressParameters
         "lvs_ipv6_addrlabel_value",
         "mac", "clusterip_hash", "unique_clone_address", "arp_interval", "arp_count", "arp_count_refresh", "arp_bg",
         "arp_sender", "send_arp_opts", "flush_routes", "run_arping", "nodad", "noprefixroute", "preferred_lft",
-        "network_namespace", "check_link_status", "proto",
+        "network_namespace", "check_link_status", "proto", "guard", "guard_probes",
     ];
 
     public required IPAddress Address { get; init; }
@@ -52,6 +52,13 @@ internal sealed record IpAddressParameters
     public bool ProbeFirst { get; init; }
 
     public bool FlushRoutes { get; init; }
+
+    /// <summary>Ours: the segment is asked before, and the kernel keeps the address only while the daemon renews
+    /// it.</summary>
+    public bool Guard { get; init; } = true;
+
+    /// <summary>Ours: probes before the address is taken.</summary>
+    public int GuardProbes { get; init; } = 3;
 
     /// <summary>Names that are no parameters of this agent.</summary>
     public IReadOnlyList<string> Unknown { get; init; } = [];
@@ -97,6 +104,8 @@ internal sealed record IpAddressParameters
             CheckLink = r.Flag("check_link_status", true),
             ProbeFirst = r.Flag("run_arping", false),
             FlushRoutes = r.Flag("flush_routes", false),
+            Guard = r.Flag("guard", true),
+            GuardProbes = r.Number("guard_probes", 3, 1, 20),
             Unknown = [.. r.Unknown(Known)],
         };
         failure = r.Failure ?? default;

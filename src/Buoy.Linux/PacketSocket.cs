@@ -63,16 +63,48 @@ public sealed unsafe partial class PacketSocket : IDisposable
         }
     }
 
-    /// <summary>Receives one packet; -1 when there is none. A link that went down also reads as none.</summary>
-    public int Receive(Span<byte> buffer)
+    /// <summary>
+    /// Of IPv6 only neighbour solicitations and advertisements are received from now on; what else the interface
+    /// carries stays in the kernel. Throws <see cref="LinuxException"/>.
+    /// </summary>
+    public void OnlyNeighbourDiscovery()
     {
+        // Classic BPF (linux/filter.h), code | jt | jf | k: next header 58 at 6, ICMPv6 type 135 or 136 at 40.
+        ulong* program = stackalloc ulong[]
+        {
+            Filter(0x30, 0, 0, 6), Filter(0x15, 0, 4, 58), Filter(0x30, 0, 0, 40), Filter(0x15, 1, 0, 135),
+            Filter(0x15, 0, 1, 136), Filter(0x06, 0, 0, 0xFFFF), Filter(0x06, 0, 0, 0),
+        };
+        SockFprog attach = new() { Length = 7, Filter = program };
+        Check(setsockopt(Fd, 1, 26, &attach, sizeof(SockFprog)), "setsockopt SO_ATTACH_FILTER");
+    }
+
+    /// <summary>The interface takes in what is sent to this group (PACKET_ADD_MEMBERSHIP), while the socket is open.
+    /// Throws <see cref="LinuxException"/>.</summary>
+    public void HearMulticast(ReadOnlySpan<byte> group)
+    {
+        PacketMreq request = new() { Index = _interface, Length = (ushort)Math.Min(group.Length, 8) };
+        group[..request.Length].CopyTo(new Span<byte>(request.Address, 8));
+        Check(setsockopt(Fd, 263, 1, &request, sizeof(PacketMreq)), "setsockopt PACKET_ADD_MEMBERSHIP");
+    }
+
+    /// <summary>Receives one packet; -1 when there is none. A link that went down also reads as none.</summary>
+    public int Receive(Span<byte> buffer) => Receive(buffer, out _);
+
+    /// <summary>The same with the sender's link address as a number (Ethernet's six bytes).</summary>
+    public int Receive(Span<byte> buffer, out ulong from)
+    {
+        SockaddrLl sender = default;
         while (true)
         {
             nint n;
+            int length = sizeof(SockaddrLl);
             fixed (byte* p = buffer)
             {
-                n = recv(Fd, p, buffer.Length, 0);
+                n = recvfrom(Fd, p, buffer.Length, 0, &sender, &length);
             }
+
+            from = BinaryPrimitives.ReadUInt64BigEndian(new ReadOnlySpan<byte>(sender.Addr, 8)) >> 16;
 
             if (n >= 0)
             {
@@ -114,6 +146,33 @@ public sealed unsafe partial class PacketSocket : IDisposable
         return a;
     }
 
+    private static ulong Filter(ushort code, byte yes, byte no, uint value) =>
+        code | ((ulong)yes << 16) | ((ulong)no << 24) | ((ulong)value << 32);
+
+    private static void Check(int result, string call)
+    {
+        if (result < 0)
+        {
+            throw new LinuxException(call, Marshal.GetLastPInvokeError());
+        }
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct SockFprog
+    {
+        public ushort Length;
+        public ulong* Filter;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct PacketMreq
+    {
+        public int Index;
+        public ushort Type;
+        public ushort Length;
+        public fixed byte Address[8];
+    }
+
     [StructLayout(LayoutKind.Sequential)]
     private struct SockaddrLl
     {
@@ -136,7 +195,11 @@ public sealed unsafe partial class PacketSocket : IDisposable
     private static partial nint sendto(int fd, void* data, nint length, int flags, SockaddrLl* to, int toLength);
 
     [LibraryImport("libc", SetLastError = true)]
-    private static partial nint recv(int fd, void* data, nint length, int flags);
+    private static partial nint recvfrom(
+        int fd, void* data, nint length, int flags, SockaddrLl* from, int* fromLength);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int setsockopt(int fd, int level, int name, void* value, int length);
 
     [LibraryImport("libc", SetLastError = true)]
     private static partial int close(int fd);

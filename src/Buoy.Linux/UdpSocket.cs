@@ -30,6 +30,9 @@ public sealed unsafe partial class UdpSocket : IDisposable
     /// <summary>Descriptor, for an event loop; -1 when closed.</summary>
     public int Fd { get; private set; }
 
+    /// <summary>Of IPv6; else of IPv4.</summary>
+    public bool IsV6 => _v6;
+
     /// <summary>Opens and binds. Throws <see cref="LinuxException"/>.</summary>
     /// <param name="receiveBuffer">SO_RCVBUF, bytes; the kernel may give less.</param>
     /// <param name="reuseAddress">Others on this host may bind the same.</param>

@@ -75,6 +75,14 @@ public interface IClusterEngineSink
     /// <summary>Quorum changed without a change of the ring (expected votes, wait_for_all, a device).</summary>
     void OnQuorum(bool quorate);
 
+    /// <summary>
+    /// The ring has been silent for longer than it should be (a token is overdue), or is heard again. It may come to nothing; a
+    /// view follows otherwise.
+    /// </summary>
+    void OnSilence(bool silent)
+    {
+    }
+
     /// <summary>A message, in the same order on every member. The memory is the receiver's only during the call.</summary>
     void OnMessage(uint sender, ReadOnlySpan<byte> payload);
 }

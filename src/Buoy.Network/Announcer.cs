@@ -35,6 +35,7 @@ public sealed class Announcer : IDisposable
     private readonly int _count;
     private readonly int _intervalMs;
     private readonly Action<string> _log;
+    private readonly Func<bool>? _may;
     private readonly long _started = EventLoop.Now;
     private EventLoop.LoopTimer? _timer;
 
@@ -44,11 +45,14 @@ public sealed class Announcer : IDisposable
     /// <param name="sender">Of the address's protocol (<see cref="ProtocolFor"/>); stays the caller's.</param>
     /// <param name="count">How many times in all; 0 = none.</param>
     /// <param name="intervalMs">Between those after the sixth.</param>
+    /// <param name="may">Asked before each; null: always.</param>
+    /// <param name="packet">What is sent beside the reply (IPv4) or alone (IPv6); null: the plain announcement.</param>
     public Announcer(
         EventLoop loop, PacketSocket sender, LinkInfo link, IPAddress address, int count, int intervalMs,
-        Action<string> log, bool repliesOnly = false)
+        Action<string> log, bool repliesOnly = false, Func<bool>? may = null, byte[]? packet = null)
     {
         _loop = loop;
+        _may = may;
         _count = count;
         _intervalMs = intervalMs;
         _log = log;
@@ -60,14 +64,14 @@ public sealed class Announcer : IDisposable
         {
             if (!repliesOnly)
             {
-                _packets.Add(ArpPacket.AnnounceRequest(link.Mac, address).ToBytes());
+                _packets.Add(packet ?? ArpPacket.AnnounceRequest(link.Mac, address).ToBytes());
             }
 
             _packets.Add(ArpPacket.AnnounceReply(link.Mac, address).ToBytes());
         }
         else
         {
-            _packets.Add(NeighbourAdvertisement.ToBytes(link.Mac, address));
+            _packets.Add(packet ?? NeighbourAdvertisement.ToBytes(link.Mac, address));
         }
 
         Next();
@@ -96,6 +100,12 @@ public sealed class Announcer : IDisposable
 
     private void Next()
     {
+        if (_may?.Invoke() == false)
+        {
+            Dispose();
+            return;
+        }
+
         long elapsed = EventLoop.Now - _started;
         int? offset;
         while ((offset = AnnouncementSchedule.Offset(Sent, _count, _intervalMs)) <= elapsed)

@@ -59,16 +59,17 @@ public static class NeighbourAdvertisement
     public static ReadOnlySpan<byte> AllNodesMac => [0x33, 0x33, 0, 0, 0, 1];
 
     /// <summary>Override flag set, target link-layer option given, from the address itself to ff02::1.</summary>
-    public static byte[] ToBytes(byte[] mac, IPAddress address)
+    /// <param name="option">A further option, of a multiple of eight bytes; empty: none.</param>
+    public static byte[] ToBytes(byte[] mac, IPAddress address, ReadOnlySpan<byte> option = default)
     {
         if (address.AddressFamily != AddressFamily.InterNetworkV6)
         {
             throw new ArgumentException($"{address}: expected an IPv6 address", nameof(address));
         }
 
-        byte[] p = new byte[72];
+        byte[] p = new byte[72 + option.Length];
         p[0] = 0x60;
-        p[5] = 32;
+        p[5] = (byte)(32 + option.Length);
         p[6] = 58;
         p[7] = 255;
         address.TryWriteBytes(p.AsSpan(8), out _);
@@ -81,14 +82,15 @@ public static class NeighbourAdvertisement
         p[64] = 2;
         p[65] = 1;
         mac.AsSpan(0, 6).CopyTo(p.AsSpan(66));
+        option.CopyTo(p.AsSpan(72));
         BinaryPrimitives.WriteUInt16BigEndian(p.AsSpan(42), Checksum(p));
         return p;
     }
 
     /// <summary>RFC 4443 section 2.3: over the pseudo-header and the message.</summary>
-    private static ushort Checksum(ReadOnlySpan<byte> packet)
+    internal static ushort Checksum(ReadOnlySpan<byte> packet)
     {
-        uint sum = 32 + 58;
+        uint sum = (uint)packet.Length - 40 + 58;
         for (int i = 8; i < packet.Length; i += 2)
         {
             sum += BinaryPrimitives.ReadUInt16BigEndian(packet[i..]);

@@ -6,7 +6,7 @@ namespace Buoy.Agents.Tests;
 /// <summary>An executor on a loop of its own with a folder for its agents; everything is removed at the end.</summary>
 internal sealed class Bench : IDisposable
 {
-    public Bench(string? balancer = null)
+    public Bench(string? balancer = null, GuardContext? guard = null)
     {
         Folder = Directory.CreateTempSubdirectory("buoy-agents-").FullName;
         Directory.CreateDirectory(Path.Combine(Folder, "resource.d", "test"));
@@ -19,6 +19,7 @@ internal sealed class Bench : IDisposable
                 : ["/bin/sh", Script("balancer", balancer), "balancer"],
             HeartbeatLimitMs = 300,
             Log = Lines.Add,
+            Guard = guard,
         };
         Executor = new AgentExecutor(Loop, Options);
     }

@@ -1,7 +1,7 @@
 using System.Net;
 using Buoy.Linux;
 using Buoy.Network;
-using Buoy.Network.Guard;
+using Buoy.Network.GuardHost;
 using Buoy.Tests;
 
 namespace Buoy.Network.Tests;

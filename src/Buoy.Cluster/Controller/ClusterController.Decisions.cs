@@ -1,3 +1,4 @@
+using System.Xml.Linq;
 using System.Globalization;
 using Buoy.Agents;
 using Buoy.Control;
@@ -481,6 +482,7 @@ public sealed partial class ClusterController
         _deadlines.Remove(r.TransitionKey);
         bool failed = StatusWriter.Failed(r);
         bool probe = r.Task == "monitor" && r.IntervalMs == 0;
+        NoteRelease(node, r, failed);
         StatusWriter.Record(node, r, "do_update_resource");
         if (failed)
         {
@@ -529,6 +531,21 @@ public sealed partial class ClusterController
         return parts.Length == 4 && parts[3] == _options.TransitionUuid
             && parts[1] == run.Number.ToString(CultureInfo.InvariantCulture) && int.TryParse(parts[0], out id)
             && run.Waiting.ContainsKey(id);
+    }
+
+    /// <summary>The one node that ran it has stopped it: until somebody starts it nobody does.</summary>
+    private void NoteRelease(XElement node, ResultMessage r, bool failed)
+    {
+        string id = r.Resource.Id;
+        if (r.Task == "stop" && !failed && _cib.Status.Elements("node_state").Where(n =>
+            StatusWriter.RanLast(n, id)).SequenceEqual([node]))
+        {
+            _released[id] = _now.Ms;
+        }
+        else if (r.Task == "start")
+        {
+            _released.Remove(id);
+        }
     }
 
     private static string RcText(ResultMessage r) => r.Status switch

@@ -86,6 +86,7 @@ public sealed partial class ClusterController
     private bool _idle;
     private long _applied;
     private long? _firstEvent;
+    private readonly Dictionary<string, long> _released = new(StringComparer.Ordinal);
 
     /// <summary>Makes a controller that knows nothing but its CIB.</summary>
     public ClusterController(ControllerOptions options)
@@ -104,6 +105,15 @@ public sealed partial class ClusterController
 
     /// <summary>True when nothing is left to do in the cluster, as far as this node knows.</summary>
     public bool Idle => _idle && !Syncing;
+
+    /// <summary>Whether the one holder of a resource has told, within the last <paramref name="withinMs"/>, that it
+    /// stopped it.</summary>
+    public bool WasReleased(string resource, long nowMs, int withinMs) =>
+        _released.TryGetValue(resource, out long at) && nowMs - at <= withinMs;
+
+    /// <summary>Whether leases of addresses may be renewed without quorum: no-quorum-policy leaves resources
+    /// running.</summary>
+    public bool KeepsWithoutQuorum => _cib.Option("no-quorum-policy") is "ignore" or "freeze";
 
     /// <summary>Version of this node's replica.</summary>
     public CibVersion Version => _cib.Version;

@@ -236,6 +236,13 @@ internal static class StatusWriter
             .FirstOrDefault(x => (string?)x.Attribute("id") == resource);
 
     /// <summary>Whether the history of a resource holds a result of the operation with this transition key.</summary>
+    /// <summary>After its last single operation, as far as the history tells, the resource runs there.</summary>
+    public static bool RanLast(XElement node, string resource) =>
+        FindResource(node, resource)?.Elements("lrm_rsc_op")
+            .FirstOrDefault(o => (string?)o.Attribute("id") == $"{resource}_last_0") is { } last
+        && (string?)last.Attribute("operation") is "start" or "monitor" or "promote" or "migrate_from"
+        && (string?)last.Attribute("rc-code") is "0" or "8";
+
     public static bool KnowsTransition(XElement node, string resource, string transitionKey) =>
         FindResource(node, resource)?.Elements("lrm_rsc_op")
             .Any(o => (string?)o.Attribute("transition-key") == transitionKey) == true;

@@ -41,6 +41,9 @@ public sealed record ClusterDaemonOptions
     /// on).</summary>
     public Action? Reloaded { get; init; }
 
+    /// <summary>What the executor's guard of addresses is told, and tells; null: it has none.</summary>
+    public GuardContext? Guard { get; init; }
+
     /// <summary>The keys of cmap that come from corosync.conf.</summary>
     public Func<IEnumerable<KeyValuePair<string, MapValue>>> ConfigurationKeys { get; init; } = static () => [];
 }
@@ -66,6 +69,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     private readonly ClusterController _controller;
     private readonly ControlServer _control;
     private readonly DaemonServices _services;
+    private readonly GuardHost? _guard;
     private readonly CibWriter _writer;
     private readonly Queue<ControllerEvent> _events = new();
     private readonly Queue<byte[]> _outbox = new();
@@ -115,6 +119,9 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             id => Feed(new ControlGone(id)), text => Log.Control(_log, text));
         _services = new DaemonServices(
             loop, engine, options.RunFolder, options.ConfigurationKeys, EndAtOnce, text => Log.Control(_log, text));
+        _guard = options.Guard is null ? null : new GuardHost(
+            loop, engine, options.Guard, _controller, Path.Combine(options.StateFolder, "..", "stations"), SendBehind,
+            request => Feed(new ControlAsked(GuardHost.RequestId, request)), text => Log.Guard(_log, text));
     }
 
     /// <summary>The controller, for tests and diagnosis.</summary>
@@ -179,6 +186,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     {
         Feed(new ViewInstalled(view, _engine.Status.ExpectedVotes));
         _services.OnView(view);
+        _guard?.OnView(view);
     }
 
     /// <inheritdoc/>
@@ -186,7 +194,11 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
     {
         Feed(new QuorumChanged(quorate));
         _services.OnQuorum(quorate);
+        _guard?.OnQuorum(quorate);
     }
+
+    /// <inheritdoc/>
+    public void OnSilence(bool silent) => _options.Guard?.SetSuspicious(silent);
 
     /// <inheritdoc/>
     public void OnMessage(uint sender, ReadOnlySpan<byte> payload)
@@ -194,6 +206,10 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
         if (DaemonServices.Owns(payload))
         {
             _services.OnMessage(sender, payload);
+        }
+        else if (GuardLink.Owns(payload))
+        {
+            _guard?.OnMessage(sender, payload);
         }
         else
         {
@@ -211,6 +227,7 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
 
         _control.Dispose();
         _services.Dispose();
+        _guard?.Dispose();
         _writer.Dispose();
         File.Delete(_pidFile);
     }
@@ -294,12 +311,19 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             case LeaveAndExit exit:
                 _status = exit.Status;
                 _ending = true;
+                _options.Guard?.EndsInOrder = exit.Status == 0;
                 _engine.Leave();
                 _loop.Stop();
                 break;
             default:
                 throw new InvalidOperationException($"unknown effect {effect.GetType().Name}");
         }
+    }
+
+    private void SendBehind(byte[] payload)
+    {
+        _outbox.Enqueue(payload);
+        Send();
     }
 
     private void Send()
@@ -404,7 +428,8 @@ public sealed class ClusterDaemon : IClusterEngineSink, IDisposable
             Links = [.. s.Links.Select(l => new LinkReport(l.LinkId, s.Transport == "knet" ? "udp" : s.Transport, l.Address,
                 [.. l.Peers.Select(p => new LinkPeerReport(
                     p.NodeId, p.State, s.LinkMtus.GetValueOrDefault((l.LinkId, p.NodeId))))]))],
-            Counters = s.Counters,
+            Counters = _options.Guard is null ? s.Counters
+                : s.Counters.Concat(_options.Guard.Counters).ToDictionary(static c => c.Key, static c => c.Value),
         };
     }
 

@@ -96,4 +96,7 @@ internal static partial class Log
 
     [LoggerMessage(207, LogLevel.Critical, "{Text}")]
     public static partial void Fatal(ILogger log, string text);
+
+    [LoggerMessage(208, LogLevel.Warning, "address guard: {Text}")]
+    public static partial void Guard(ILogger log, string text);
 }

@@ -43,6 +43,7 @@ public sealed partial class RingEngine : IClusterEngine
     private NodeSettings? _self;
     private MessagePacker? _packer;
     private TotemCore? _core;
+    private bool _silent;
     private VoteQuorum? _quorum;
     private DatagramSeal? _seal;
     private RingSeqFile? _seqFile;
@@ -397,10 +398,18 @@ public sealed partial class RingEngine : IClusterEngine
             _performing = false;
         }
 
-        if (!_disposed)
+        if (_disposed)
         {
-            Rearm();
+            return;
         }
+
+        if (_core.IsTokenOverdue != _silent)
+        {
+            _silent = !_silent;
+            _sink!.OnSilence(_silent);
+        }
+
+        Rearm();
     }
 
     private void Perform(Effect effect)

@@ -82,6 +82,9 @@ public sealed partial class TotemCore
         Array.Fill(_deadlines, Never);
     }
 
+    /// <summary>A token that should have come has not: the first sign that somebody is gone.</summary>
+    public bool IsTokenOverdue => _tokenOverdueSince is not null;
+
     /// <summary>State now.</summary>
     public TotemState State { get; private set; } = TotemState.Operational;
 

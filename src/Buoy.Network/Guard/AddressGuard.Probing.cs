@@ -14,7 +14,8 @@ namespace Buoy.Network.Guard;
 /// </remarks>
 public sealed partial class AddressGuard
 {
-    /// <summary>How long probes go on after the ring is whole again: the start that it was for comes only then.</summary>
+    /// <summary>How long probes go on after the ring is whole again: the start that it was for comes only
+    /// then.</summary>
     private const int LingerMs = 2000;
 
     private Purpose _purpose;
@@ -391,7 +392,8 @@ public sealed partial class AddressGuard
         {
             _cache = _confirming;
             Report(GuardNotice.AnsweredByCache,
-                $"something answers for {address} with {NameOf(_confirming)}, which does not answer itself: not heeded");
+                $"something answers for {address} with {NameOf(_confirming)}, which does not answer itself: "
+                + "not heeded");
         }
 
         BeginWindow(now);
@@ -407,7 +409,8 @@ public sealed partial class AddressGuard
 
         Refuse(GuardNotice.Refused, _disowned
             ? $"{NameOf(_holder!.Value)} answers for {address}, though its daemon does not hold it"
-            : $"{NameOf(_holder!.Value)} answers for {address} without a lease that ends, and its daemon does not answer");
+            : $"{NameOf(_holder!.Value)} answers for {address} without a lease that ends, and its daemon does not "
+                + "answer");
     }
 
     private void AskHolderAgain(long now)
@@ -435,7 +438,8 @@ public sealed partial class AddressGuard
         _nextQuestion = null;
         if (a.Holds)
         {
-            Refuse(GuardNotice.Refused, $"{NameOf(a.Mac)} holds {address}, its lease is valid: only the ring has failed");
+            Refuse(GuardNotice.Refused,
+                $"{NameOf(a.Mac)} holds {address}, its lease is valid: only the ring has failed");
         }
         else
         {

@@ -1,6 +1,7 @@
 namespace Buoy.Network.Guard;
 
-/// <summary>The guard's times, all in ms. The defaults are measured ones; LIFECYCLE.md tells where each comes from.</summary>
+/// <summary>The guard's times, all in ms. The defaults are measured ones; LIFECYCLE.md tells where each comes
+/// from.</summary>
 public sealed record GuardParameters
 {
     /// <summary>Probes of a window: three miss a holder that loses 30 % of its packets once in forty, five once in
@@ -26,7 +27,8 @@ public sealed record GuardParameters
     public int ActivateWithinMs { get; init; } = 10;
 
     /// <summary>
-    /// How long after a holder's own word that it gave the address up nothing needs to be asked: less than the window of
+    /// How long after a holder's own word that it gave the address up nothing needs to be asked: less than the window
+    /// of
     /// somebody who began to ask at that moment.
     /// </summary>
     public int ReleasedWithinMs { get; init; } = 120;
@@ -41,7 +43,8 @@ public sealed record GuardParameters
     public int UnicastTries { get; init; } = 3;
 
     /// <summary>
-    /// Windows in which a station was answered for, but did not answer itself, until what answers counts as a cache. One
+    /// Windows in which a station was answered for, but did not answer itself, until what answers counts as a cache.
+    /// One
     /// would do on a segment that loses nothing.
     /// </summary>
     public int CacheWindows { get; init; } = 3;

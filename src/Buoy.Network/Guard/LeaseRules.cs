@@ -143,6 +143,20 @@ internal sealed class LeaseRules
         return b;
     }
 
+    /// <summary>A table of its own that drops incoming UDP to a port: nothing is ever in its set.</summary>
+    public static NftBatch DropUdp(uint sequence, string name, ushort port)
+    {
+        const byte udp = 17;
+        string table = Prefix + name;
+        var b = new NftBatch(sequence);
+        b.AddTable(NftBatch.FamilyIPv4, table);
+        b.AddTimeoutSet(NftBatch.FamilyIPv4, table, Lease, 13, 2);
+        b.AddChain(NftBatch.FamilyIPv4, table, In, LocalIn, Early);
+        b.AddDropUnlessIn(NftBatch.FamilyIPv4, table, In, Lease, NftMatch.Protocol(udp),
+            new NftMatch(NftBase.Transport, 2, [(byte)(port >> 8), (byte)port]));
+        return b;
+    }
+
     private static NftMatch Type(byte type) => new(NftBase.Transport, 0, [type]);
 
     private NftMatch Network(uint offset) => new(NftBase.Network, offset, _key);

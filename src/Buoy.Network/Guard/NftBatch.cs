@@ -4,7 +4,8 @@ using System.Text;
 namespace Buoy.Network.Guard;
 
 /// <summary>
-/// One transaction of nf_tables as bytes (linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h): all of its commands
+/// One transaction of nf_tables as bytes (linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h): all of its
+/// commands
 /// take effect together, or, where one fails, none. Pure.
 /// </summary>
 internal sealed class NftBatch
@@ -116,7 +117,8 @@ internal sealed class NftBatch
     }
 
     /// <summary>
-    /// Appends a rule: packets that match all of <paramref name="matches"/> are dropped, unless the key of the last match
+    /// Appends a rule: packets that match all of <paramref name="matches"/> are dropped, unless the key of the last
+    /// match
     /// is in the set.
     /// </summary>
     public void AddDropUnlessIn(byte family, string table, string chain, string set, params NftMatch[] matches)

@@ -48,6 +48,8 @@ public static class BuiltInAgents
             ("network_namespace", "string", false, "", "Network namespace to work in"),
             ("proto", "string", false, "", "Origin of the address as the kernel keeps it"),
             ("check_link_status", "boolean", false, "true", "A link that is down is a failure"),
+            ("guard", "boolean", false, "true", "Ask the segment first, hold by a lease in the kernel"),
+            ("guard_probes", "integer", false, "3", "Probes before the address is taken"),
         ],
         """
         <action name="start" timeout="20s"/>

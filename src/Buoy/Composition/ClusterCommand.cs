@@ -67,6 +67,7 @@ internal static class ClusterCommand
         var logger = new LineLogger(
             log.Write, config.Logging.Debug ? LogLevel.Debug : LogLevel.Information, config.Logging.Timestamp != "off");
         string? fatal = null;
+        var guard = new GuardContext();
         try
         {
             int code = ClusterDaemon.Run(
@@ -75,6 +76,7 @@ internal static class ClusterCommand
                     Logger = logger,
                     StateFolder = Path.Combine(State ?? "/var/lib/buoy", "cib"),
                     Reloaded = log.Open,
+                    Guard = guard,
                     ConfigurationKeys = () => KeysOf(path, config),
                 },
                 loop => onCorosync ? CorosyncParts.Engine(loop, logger) : RingEngine.Create(loop, new RingOptions
@@ -95,6 +97,7 @@ internal static class ClusterCommand
                     ToolFolder = ToolLinks.Lay(logger),
                     BalancerCommand = ["/proc/self/exe", "balancer"],
                     BalancerPidFile = "/run/haproxy.pid",
+                    Guard = guard,
                     Log = line => RingLog.Agent(
                         logger, line.IsError ? LogLevel.Warning : LogLevel.Information, line.ResourceId, line.Task, line.Text),
                 }),

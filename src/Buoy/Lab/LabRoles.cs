@@ -16,13 +16,15 @@ internal static class LabRoles
         ["group", _] => LabGroup.Run(args[1..]),
         ["ringload", _, _, _, _, _] => LabRingLoad.Run(args[1..]),
         ["ringbench", ..] => LabRingBench.Run(args[1..]),
+        ["owners", _, _, _] => LabOwners.Run(args[1..]),
+        ["cut", _] or ["mend"] or ["rules"] => LabCut.Run(args),
         ["ask", _, _] => LabAsk.Run(args[1..]),
         _ => Unknown(),
     };
 
     private static int Unknown()
     {
-        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, managed); see 'buoy demo'");
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, managed, owners, cut, mend, rules); see 'buoy demo'");
         return 64;
     }
 }

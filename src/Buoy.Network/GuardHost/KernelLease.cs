@@ -1,10 +1,12 @@
 using System.Net;
 using Buoy.Linux;
+using Buoy.Network.Guard;
 
-namespace Buoy.Network.Guard;
+namespace Buoy.Network.GuardHost;
 
 /// <summary>
-/// Carries out the transactions of <see cref="LeaseRules"/> for one address. The kernel answers while it is being asked,
+/// Carries out the transactions of <see cref="LeaseRules"/> for one address. The kernel answers while it is being
+/// asked,
 /// so nothing here waits. What cannot be done is a <see cref="LinuxException"/>.
 /// </summary>
 public sealed class KernelLease
@@ -120,6 +122,17 @@ public sealed class NftSession : IDisposable
         foreach (var any in (IPAddress[])[IPAddress.Any, IPAddress.IPv6Any])
         {
             _ = Run(new LeaseRules(resource, any).Lift);
+        }
+    }
+
+    /// <summary>Drops incoming UDP over IPv4 to a port until <see cref="Lift"/>: a fault that is made on
+    /// purpose.</summary>
+    public void DropUdp(string name, ushort port)
+    {
+        int errno = Run(s => LeaseRules.DropUdp(s, name, port));
+        if (errno != 0)
+        {
+            throw new LinuxException("nf_tables: drop", errno);
         }
     }
 
