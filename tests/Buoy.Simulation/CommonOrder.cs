@@ -4,8 +4,8 @@ namespace Buoy.Simulation;
 internal static class CommonOrder
 {
     /// <summary>
-    /// Takes what is next in every story that has it, as long as there is such an event. Null: all were taken, in an order
-    /// that all stories agree with. Else how many are left and one of them: they wait for each other.
+    /// Takes what is next in every story that has it, as long as there is such an event. Null: all were taken, in an
+    /// order that all stories agree with. Else how many are left and one of them: they wait for each other.
     /// </summary>
     /// <param name="stories">Events by number, in the order each was told them.</param>
     /// <param name="times">How often each event is in all stories together.</param>
@@ -42,7 +42,12 @@ internal static class CommonOrder
             }
         }
 
-        return left == 0 ? null
-            : (left, Enumerable.Range(0, stories.Count).Where(i => next[i] < stories[i].Count).Select(i => stories[i][next[i]]).First());
+        if (left == 0)
+        {
+            return null;
+        }
+
+        int stuck = Enumerable.Range(0, stories.Count).First(i => next[i] < stories[i].Count);
+        return (left, stories[stuck][next[stuck]]);
     }
 }

@@ -6,13 +6,13 @@ namespace Buoy.Simulation;
 /// <summary>
 /// Invariants of process groups and quorum notices over the histories of all nodes.
 /// <list type="bullet">
-/// <item>P1 a process's list of members is the one before, less who left, plus who joined; it is told nothing before its own
-/// join nor after its own leaving</item>
+/// <item>P1 a process's list of members is the one before, less who left, plus who joined; it is told nothing before
+/// its own join nor after its own leaving</item>
 /// <item>P2 a message comes from a member of the list and says what was said, once</item>
 /// <item>P3 a process that stays hears all it said, in that order</item>
-/// <item>P4 all messages, joins and leavings of a group have one order that agrees with what every process was told</item>
+/// <item>P4 all messages, joins and leavings of a group have one order that agrees with what each process was told</item>
 /// <item>P5 who goes through the same configurations is told the same between two views</item>
-/// <item>P6 the table of groups is the same on all members of a view that all have told of; in peace it is who there is</item>
+/// <item>P6 the table of groups is the same on all members of a view that is whole; in peace it is who there is</item>
 /// <item>P7 a reason is true, and who is gone with its node is told before anything else</item>
 /// <item>N1 every view and every change of the verdict is told, with the view it is about</item>
 /// </list>
@@ -80,7 +80,9 @@ internal sealed class GroupChecker
 
     private void Violation(string name, string text) => _violations.Add($"{name}: {text}");
 
-    private static string Text(IEnumerable<GroupProcess> processes) => string.Join(' ', processes.Order().Select(SimulatedServices.Name));
+    private static string Name(GroupProcess p) => SimulatedServices.Name(p);
+
+    private static string Text(IEnumerable<GroupProcess> processes) => string.Join(' ', processes.Order().Select(Name));
 
     /// <summary>P1, P2, P7 and N1 along one node's history.</summary>
     private void Read(SimulatedNode node, Stretches stretches)
@@ -154,7 +156,7 @@ internal sealed class GroupChecker
     {
         if (story.Lost.Count > 0)
         {
-            Violation("P7", $"{SimulatedServices.Name(story.Client.Process)} was not told that {Text(story.Lost)} went with the node");
+            Violation("P7", $"{Name(story.Client.Process)} was not told that {Text(story.Lost)} went with the node");
             story.Lost.Clear();
         }
     }
@@ -171,7 +173,7 @@ internal sealed class GroupChecker
 
     private void ReadChange(GroupChanged c, ClusterView view, int stretch, Stretches stretches)
     {
-        string who = SimulatedServices.Name(c.Client.Process);
+        string who = Name(c.Client.Process);
         if (!_stories.TryGetValue(c.Client.Id, out var story))
         {
             _stories[c.Client.Id] = story = new Story(c.Client);
@@ -180,7 +182,8 @@ internal sealed class GroupChecker
         bool mine = c.Joined.Any(j => j.Process == c.Client.Process && j.Reason == GroupReason.Join);
         if (story.Out || story.In == mine)
         {
-            Violation("P1", $"{who} was told a change {(story.Out ? "after it had left" : mine ? "of its joining twice" : "before it joined")}");
+            Violation("P1", $"{who} was told a change "
+                + (story.Out ? "after it had left" : mine ? "of its joining twice" : "before it joined"));
         }
 
         if (!story.In)
@@ -209,7 +212,7 @@ internal sealed class GroupChecker
             if (reason is GroupReason.Join
                 || (reason is GroupReason.Leave or GroupReason.ProcessDown && !stretches.IsKeptBack(c)))
             {
-                story.Events.Add((stretches.Of(c, stretch), $"{reason} {SimulatedServices.Name(process)}"));
+                story.Events.Add((stretches.Of(c, stretch), $"{reason} {Name(process)}"));
             }
         }
     }
@@ -230,13 +233,14 @@ internal sealed class GroupChecker
         };
         if (!true_)
         {
-            Violation("P7", $"{SimulatedServices.Name(c.Client.Process)} was told {reason} of {SimulatedServices.Name(process)} at {c.At}, which is not so");
+            string who = Name(c.Client.Process);
+            Violation("P7", $"{who} was told {reason} of {Name(process)} at {c.At}, which is not so");
         }
     }
 
     private void ReadMessage(GroupSaid m, int stretch, Stretches stretches)
     {
-        string who = SimulatedServices.Name(m.Client.Process);
+        string who = Name(m.Client.Process);
         if (!_stories.TryGetValue(m.Client.Id, out var story) || story.Out)
         {
             Violation("P1", $"{who}, which is no member, was told message {m.Number}");
@@ -246,13 +250,13 @@ internal sealed class GroupChecker
         if (!_speakers.TryGetValue(m.Number, out var speaker) || speaker.Process != m.Sender
             || speaker.Group != m.Client.Group || !story.Heard.Add(m.Number))
         {
-            Violation("P2", $"{who} was told message {m.Number} of {SimulatedServices.Name(m.Sender)}, which is not what was said, or twice");
+            Violation("P2", $"{who} was told message {m.Number} of {Name(m.Sender)}: not what was said, or twice");
         }
 
         // What a view that was never whole kept back comes out before the next one, at whoever was in it.
         if (!stretches.IsKeptBack(m) && !story.Members.Contains(m.Sender))
         {
-            Violation("P2", $"{who} was told message {m.Number} of {SimulatedServices.Name(m.Sender)}, which is not among {Text(story.Members)}");
+            Violation("P2", $"{who} was told message {m.Number} of {Name(m.Sender)}, not one of {Text(story.Members)}");
         }
 
         if (m.Sender == m.Client.Process)
@@ -295,7 +299,7 @@ internal sealed class GroupChecker
         }
     }
 
-    /// <summary>P5: in each stretch that nodes share, a later process was told an end of what an earlier one was told.</summary>
+    /// <summary>P5: in each stretch that nodes share, who was there for a part of it was told that part.</summary>
     private void CheckTogether(Stretches stretches)
     {
         foreach (var group in _stories.Values.GroupBy(s => s.Client.Group))
@@ -304,7 +308,7 @@ internal sealed class GroupChecker
             foreach (var story in group)
             {
                 var told = story.Events.ToLookup(e => e.Stretch, e => e.Event);
-                string name = SimulatedServices.Name(story.Client.Process);
+                string name = Name(story.Client.Process);
                 foreach (int stretch in story.Stretches)
                 {
                     var events = told[stretch].ToList();
@@ -326,13 +330,15 @@ internal sealed class GroupChecker
 
                     if (!(whole ? events.SequenceEqual(other.Events) : IsPart(events, other.Events)))
                     {
-                        Violation("P5", $"{name} and {SimulatedServices.Name(other.Client.Process)} "
-                            + $"in {key}: [{string.Join(", ", events.Take(12))}] and [{string.Join(", ", other.Events.Take(12))}]");
+                        Violation("P5", $"{name} and {Name(other.Client.Process)} "
+                            + $"in {key}: {List(events)} and {List(other.Events)}");
                     }
                 }
             }
         }
     }
+
+    private static string List(List<string> events) => $"[{string.Join(", ", events.Take(12))}]";
 
     private static bool IsPart(List<string> part, List<string> of)
     {
@@ -356,7 +362,7 @@ internal sealed class GroupChecker
         {
             if (!story.HeardOfItself.SequenceEqual(story.Client.Said))
             {
-                Violation("P3", $"{SimulatedServices.Name(story.Client.Process)} said {string.Join(' ', story.Client.Said)} "
+                Violation("P3", $"{Name(story.Client.Process)} said {string.Join(' ', story.Client.Said)} "
                     + $"and heard of itself {string.Join(' ', story.HeardOfItself)}");
             }
         }
@@ -370,7 +376,8 @@ internal sealed class GroupChecker
         {
             var here = _simulation.Clients.Where(c => c.Stays && (c.Node.Id == _simulation.Stranger) == side.Key)
                 .GroupBy(c => c.Group).OrderBy(g => g.Key, StringComparer.Ordinal).ToList();
-            string table = SimulatedServices.TableOf(here.Select(g => (g.Key, g.Select(c => c.Process).Order().AsEnumerable())));
+            string table = SimulatedServices.TableOf(
+                here.Select(g => (g.Key, g.Select(c => c.Process).Order().AsEnumerable())));
             foreach (var node in side.Where(n => n.Services!.Table != table))
             {
                 Violation("P6", $"in peace node {node.Id} has '{node.Services!.Table}' where there are '{table}'");
@@ -381,7 +388,8 @@ internal sealed class GroupChecker
                 if (!_stories.TryGetValue(client.Id, out var story) || !story.Members.SetEquals(
                     here.First(g => g.Key == client.Group).Select(c => c.Process)))
                 {
-                    Violation("P6", $"in peace {SimulatedServices.Name(client.Process)} knows of {(story is null ? "nobody" : Text(story.Members))}");
+                    string whom = story is null ? "nobody" : Text(story.Members);
+                    Violation("P6", $"in peace {Name(client.Process)} knows of {whom}");
                 }
             }
         }

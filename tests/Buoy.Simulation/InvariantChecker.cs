@@ -312,7 +312,8 @@ internal sealed class InvariantChecker
 
         if (CommonOrder.FirstStuck(stories, times) is { } stuck)
         {
-            Violation("E11", $"{stuck.Left} events have no common order, {names[stuck.Event].Id}/{names[stuck.Event].Seq} one of them");
+            var (id, seq, _) = names[stuck.Event];
+            Violation("E11", $"{stuck.Left} events have no common order, {id}/{seq} one of them");
         }
     }
 

@@ -19,7 +19,8 @@ internal sealed record SeedTotals(
 
     public override string ToString() =>
         $"{Events} events, {Datagrams} datagrams, {Partitions} partitions, {Merges} merges, {Views} views, "
-        + $"{Messages} messages delivered, {GroupChanges} changes and {GroupMessages} messages told to processes in groups, {Attacks} datagrams put in by attackers, "
+        + $"{Messages} messages delivered, {GroupChanges} changes and {GroupMessages} messages told to processes in groups, "
+        + $"{Attacks} datagrams put in by attackers, "
         + $"{Doubles} times two quorate partitions as two_node allows";
 }
 
@@ -93,7 +94,10 @@ internal static class SeedRun
             }
 
             List<string> violations =
-                [.. InvariantChecker.Check(s.Nodes), .. ViewChecker.Check(s), .. s.QuorumViolations, .. GroupChecker.Check(s, peace)];
+            [
+                .. InvariantChecker.Check(s.Nodes), .. ViewChecker.Check(s), .. s.QuorumViolations,
+                .. GroupChecker.Check(s, peace),
+            ];
             if (s.Forged > 0)
             {
                 violations.Add($"S: {s.Forged} datagrams that nobody sealed were believed");
@@ -131,7 +135,8 @@ internal static class SeedRun
         QuorumChanged q => q.Quorate ? "is quorate" : "is not quorate any more",
         GroupChanged c => $"{SimulatedServices.Name(c.Client.Process)} in {c.Client.Group}: "
             + $"{string.Join(' ', c.Members.Select(SimulatedServices.Name))}; left {Changes(c.Left)}, joined {Changes(c.Joined)}",
-        GroupSaid m => $"{SimulatedServices.Name(m.Client.Process)} in {m.Client.Group}: {SimulatedServices.Name(m.Sender)} says {m.Number}",
+        GroupSaid m => $"{SimulatedServices.Name(m.Client.Process)} in {m.Client.Group}: "
+            + $"{SimulatedServices.Name(m.Sender)} says {m.Number}",
         GroupsWhole w => $"groups of {w.Ring}: {(w.Table.Length > 0 ? w.Table : "none")}",
         QuorumTold t => $"tells that {t.Notice.RingId} is {(t.Notice.Quorate ? "" : "not ")}quorate",
         Originated { Message: var m } => $"sends {m.RingId}/{m.Seq}{(m.Safe ? ", safe" : "")}",
@@ -139,7 +144,8 @@ internal static class SeedRun
     };
 
     private static string Changes((GroupProcess Process, GroupReason Reason)[] changes) =>
-        changes.Length == 0 ? "nobody" : string.Join(' ', changes.Select(c => $"{SimulatedServices.Name(c.Process)} {c.Reason}"));
+        changes.Length == 0 ? "nobody"
+            : string.Join(' ', changes.Select(c => $"{SimulatedServices.Name(c.Process)} {c.Reason}"));
 
     private static SeedTotals Totals(Simulation s)
     {

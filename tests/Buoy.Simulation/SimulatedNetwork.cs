@@ -12,14 +12,14 @@ internal sealed class Packet(byte[] bytes)
     /// <summary>Nobody sealed these bytes.</summary>
     public bool Forged { get; init; }
 
-    /// <summary>What the envelope held; messages are never changed, so that all receivers may have the same one.</summary>
+    /// <summary>What the envelope held; messages are never changed, so all receivers may have the same one.</summary>
     public TotemMessage Open(ReadOnlySpan<byte> plain) => _message ??= MessageCodec.Decode(plain)
         ?? throw new InvalidOperationException("an encoded message was not decoded");
 }
 
 /// <summary>
-/// Datagrams under way, by the millisecond of their arrival and then in the order they were sent in: a wheel with a place
-/// for each millisecond, because nothing takes longer than one turn of it. Also which paths are cut.
+/// Datagrams under way, by the millisecond of their arrival and then in the order they were sent in: a wheel with a
+/// place for each millisecond, because nothing takes longer than one turn of it. Also which paths are cut.
 /// </summary>
 internal sealed class SimulatedNetwork
 {
@@ -60,7 +60,8 @@ internal sealed class SimulatedNetwork
     }
 
     /// <summary>Nothing gets through from one to the other over this link.</summary>
-    public bool IsCut(uint from, uint to, int link) => _cut[Path(from, to)] || _linkCut[(Path(from, to) * Links) + link];
+    public bool IsCut(uint from, uint to, int link) =>
+        _cut[Path(from, to)] || _linkCut[(Path(from, to) * Links) + link];
 
     /// <summary>Sends; it arrives 1 to <see cref="LongestDelay"/> ms from now.</summary>
     public void Add(long now, int delay, Arrival arrival)
@@ -71,7 +72,7 @@ internal sealed class SimulatedNetwork
         _underWay++;
     }
 
-    /// <summary>The next moment after <paramref name="now"/> at which something arrives; none: the end of time.</summary>
+    /// <summary>The next moment after <paramref name="now"/> of an arrival; none: the end of time.</summary>
     public long NextAfter(long now)
     {
         for (int i = 1; _underWay > 0 && i < Places; i++)

@@ -6,38 +6,11 @@ using Buoy.Membership.Transport;
 
 namespace Buoy.Simulation;
 
-/// <summary>One line of a node's history.</summary>
-internal abstract record LogEntry(long At);
-
-/// <summary>The process began (again).</summary>
-internal sealed record Started(long At) : LogEntry(At);
-
-/// <summary>The process ended without a word, or left.</summary>
-internal sealed record Ended(long At) : LogEntry(At);
-
-/// <summary>A configuration change was delivered; for a regular one, what the disk held then.</summary>
-internal sealed record Configured(long At, ConfigurationChange Change, ulong Stored) : LogEntry(At);
-
-/// <summary>A message was delivered.</summary>
-internal sealed record Delivered(long At, RegularMessage Message) : LogEntry(At);
-
-/// <summary>A message was broadcast for the first time.</summary>
-internal sealed record Originated(long At, RegularMessage Message) : LogEntry(At);
-
-/// <summary>A view was given, with the verdict of quorum at that moment.</summary>
-internal sealed record Viewed(long At, ClusterView View) : LogEntry(At);
-
-/// <summary>The core wrote a line for people.</summary>
-internal sealed record Noted(long At, string Text) : LogEntry(At);
-
-/// <summary>Quorum changed without a new ring.</summary>
-internal sealed record QuorumChanged(long At, bool Quorate) : LogEntry(At);
-
 /// <summary>
 /// A real node on a simulated host: core, quorum, links and envelope are the program's own; disk, clock and network belong
 /// to the simulation. The clock of a node has an offset and drifts; only it is shown to the node.
 /// </summary>
-internal sealed class SimulatedNode
+internal sealed partial class SimulatedNode
 {
     private const byte Application = 0;
     private const byte Sync = 1;
@@ -93,7 +66,7 @@ internal sealed class SimulatedNode
     /// <summary>The newest view and the verdict now; none before the first.</summary>
     public (ClusterView View, bool Quorate)? Standing { get; private set; }
 
-    /// <summary>The next moment at which this node must run; cached, because it is asked for at every step of time.</summary>
+    /// <summary>When this node must run next; cached, because it is asked for at every step of time.</summary>
     public long NextDeadline => Core is null ? long.MaxValue : Math.Max(PausedUntil, _deadline ??= Global(Math.Min(
         Math.Min(Core.NextDeadline, Quorum?.Deadline ?? long.MaxValue), _linksDeadline)));
 
@@ -125,7 +98,8 @@ internal sealed class SimulatedNode
     {
         var s = _simulation;
         _incarnation = ((ulong)(now + 1) << 8) + Id;
-        _outbox = s.PackedContents > 0 ? new PackedOutbox(s.PackedContents) : new PlainOutbox(gated: s.Quorum is not null);
+        _outbox = s.PackedContents > 0
+            ? new PackedOutbox(s.PackedContents) : new PlainOutbox(gated: s.Quorum is not null);
         Services = s.HasServices ? new SimulatedServices(s, this) : null;
         Inbox.Clear();
         Injected.Clear();
@@ -421,7 +395,8 @@ internal sealed class SimulatedNode
 
     private void OnRecord(long now, uint sender, ReadOnlySpan<byte> record)
     {
-        if (!_sync!.OnRecord(sender, record) || _sync.IsSynced || !(_sync.IsComplete || (_simulation.Mutation.ViewsEarly && _sync.Records.Count > 1)))
+        if (!_sync!.OnRecord(sender, record) || _sync.IsSynced
+            || !(_sync.IsComplete || (_simulation.Mutation.ViewsEarly && _sync.Records.Count > 1)))
         {
             return;
         }
@@ -450,70 +425,5 @@ internal sealed class SimulatedNode
             Services?.OnQuorum(_quorate);
             _simulation.OnStanding();
         }
-    }
-
-    // ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    private void Send(uint? to, TotemMessage message, bool everywhere)
-    {
-        message = _simulation.Altered(message);
-        var datagram = Reseal(message);
-        if (to is { } one)
-        {
-            Route(one, message, datagram, everywhere);
-            return;
-        }
-
-        foreach (var node in _simulation.Nodes)
-        {
-            if (node.Id != Id)
-            {
-                Route(node.Id, message, datagram, everywhere);
-            }
-        }
-    }
-
-    private void Route(uint to, TotemMessage message, Packet datagram, bool everywhere)
-    {
-        Span<int> links = stackalloc int[8];
-        int n = 1;
-        links[0] = 0;
-        if (Links is not null)
-        {
-            n = Links.Route(to, everywhere, links);
-            if (_simulation.Mutation.NeverFailsOver)
-            {
-                n = 1;
-                links[0] = _simulation.LinkCount - 1;
-            }
-        }
-
-        for (int i = 0; i < n; i++)
-        {
-            _simulation.Transmit(this, to, links[i], message, datagram);
-        }
-    }
-
-    public void SendOutOfTurn(uint to, TotemMessage message) => Send(to, message, everywhere: false);
-
-    private void SendOnLink(int link, uint to, LinkMessage message)
-    {
-        Span<byte> buffer = stackalloc byte[LinkMessage.Size];
-        message.Encode(buffer);
-        _simulation.Transmit(this, to, link, null, Sealed(buffer));
-    }
-
-    /// <summary>The same message as a datagram of its own.</summary>
-    public Packet Reseal(TotemMessage message)
-    {
-        byte[] buffer = new byte[MessageCodec.MaxSize(message)];
-        return Sealed(buffer.AsSpan(0, MessageCodec.Encode(message, buffer)));
-    }
-
-    private Packet Sealed(ReadOnlySpan<byte> message)
-    {
-        byte[] buffer = new byte[message.Length + _seal!.Overhead];
-        int length = _seal.Seal(message, buffer);
-        return new Packet(length == buffer.Length ? buffer : buffer[..length]);
     }
 }

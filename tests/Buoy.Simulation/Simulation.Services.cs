@@ -1,8 +1,8 @@
 namespace Buoy.Simulation;
 
 /// <content>
-/// Processes that use the services: they join groups, speak, leave and end, from a source of chance of their own, so that
-/// seeds without services run as they always did.
+/// Processes that use the services: they join groups, speak, leave and end, from a source of chance of their own, so
+/// that seeds without services run as they always did.
 /// </content>
 internal sealed partial class Simulation
 {
@@ -24,7 +24,7 @@ internal sealed partial class Simulation
     /// <summary>Nodes offer process groups and quorum notices.</summary>
     public bool HasServices { get; private set; }
 
-    /// <summary>Bytes of a datagram's contents where messages are packed and cut; 0 = one message is one datagram.</summary>
+    /// <summary>Bytes of a datagram's contents where messages are packed; 0 = one message is one datagram.</summary>
     public int PackedContents { get; private set; }
 
     /// <summary>All processes there ever were.</summary>

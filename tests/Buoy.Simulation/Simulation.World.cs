@@ -193,8 +193,8 @@ internal sealed partial class Simulation
 
         Attacks++;
         bool made = !_recorded.Exists(r => r.AsSpan().SequenceEqual(forged));
-        _network.Add(
-            Now, 1 + Random.Next(LongestAttack), new SimulatedNetwork.Arrival(to, link, new Packet(forged) { Forged = made }));
+        var packet = new Packet(forged) { Forged = made };
+        _network.Add(Now, 1 + Random.Next(LongestAttack), new SimulatedNetwork.Arrival(to, link, packet));
     }
 
     /// <summary>A datagram passed the envelope.</summary>

@@ -40,7 +40,7 @@ internal sealed record Mutation
     /// <summary>Who tracks quorum is told of views, but not of another verdict.</summary>
     public bool KeepsVerdicts { get; init; }
 
-    /// <summary>A view that comes as its ring ends lets messages out on the next ring, before that ring's view.</summary>
+    /// <summary>A view that comes as its ring ends lets messages out on the next ring, before its view.</summary>
     public bool OpensForOldViews { get; init; }
 
     /// <summary>What processes ask for while the ring changes is lost.</summary>

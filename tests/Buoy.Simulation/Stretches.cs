@@ -27,8 +27,8 @@ internal sealed class Stretches
     public int Next(SimulatedNode node) => _ofNode[node.Id].Dequeue();
 
     /// <summary>
-    /// The stretch of an entry: what was kept back until a view that ended before it was whole belongs to that view, though
-    /// it comes out as the next one begins.
+    /// The stretch of an entry: what a view that was never whole kept back belongs to that view, though it comes out as
+    /// the next one begins.
     /// </summary>
     public int Of(LogEntry entry, int current) => _keptBack.Contains(entry) ? current - 1 : current;
 
@@ -68,7 +68,8 @@ internal sealed class Stretches
                 case GroupSaid when flushing:
                     _keptBack.Add(entry);
                     break;
-                case GroupChanged c when flushing && c.Left.Concat(c.Joined).Any(e => e.Reason is not GroupReason.NodeDown):
+                case GroupChanged c when flushing
+                    && c.Left.Concat(c.Joined).Any(e => e.Reason is not GroupReason.NodeDown):
                     _keptBack.Add(entry);
                     break;
             }

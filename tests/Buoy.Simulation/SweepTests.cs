@@ -64,7 +64,9 @@ public sealed class SweepTests(ITestOutputHelper output)
         Assert.Fail($"'{name}' was not caught in 120 seeds");
     }
 
-    /// <summary>The seeds that caught broken services first, and by what; from there on, should the ring ever step otherwise.</summary>
+    /// <summary>
+    /// The seeds that caught broken services first, and by what; from there on, should the ring ever step otherwise.
+    /// </summary>
     [Theory]
     [InlineData("group messages are heard before their turn", 1, "P4")]
     [InlineData("nodes that come back at once are not missed", 3, "P7")]

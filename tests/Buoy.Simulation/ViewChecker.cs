@@ -5,8 +5,9 @@ namespace Buoy.Simulation;
 /// <summary>
 /// Invariants of views and quorum over the histories of all nodes. V1: a ring's view is the same on all members that give
 /// it, members and seniority. V2: any two quorate views share a member, where expected votes do not fall. V3: a view is
-/// quorate for all its members or for none, where the verdict does not depend on what each saw before: as in votequorum,
-/// quorum that an operator raised does not fall by itself on those who were there, and a restarted node does not know of it.
+/// quorate for all its members or for none, where the verdict does not depend on what each saw before: as in
+/// votequorum, quorum that an operator raised does not fall by itself on those who were there, and a restarted node
+/// does not know of it.
 /// </summary>
 internal static class ViewChecker
 {
@@ -27,7 +28,8 @@ internal static class ViewChecker
             yield break;
         }
 
-        foreach (var ring in views.GroupBy(v => v.RingId).Where(g => !s.ExpectedWasSet && g.Select(v => v.Quorate).Distinct().Count() > 1))
+        foreach (var ring in views.GroupBy(v => v.RingId).Where(g => !s.ExpectedWasSet
+            && g.Select(v => v.Quorate).Distinct().Count() > 1))
         {
             yield return $"V3: ring {ring.Key}: quorate for some of {Text(ring.First())}, not for others";
         }

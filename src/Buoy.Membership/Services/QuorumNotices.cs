@@ -6,8 +6,8 @@ namespace Buoy.Membership.Services;
 public sealed record QuorumNotice(bool Quorate, RingId RingId, IReadOnlyList<uint> Members);
 
 /// <summary>
-/// Pure core of the quorum notifications: who tracks is told the verdict at once where there is one, then at every view and
-/// at every other verdict on it, in that order.
+/// Pure core of the quorum notifications: who tracks is told the verdict at once where there is one, then at every view
+/// and at every other verdict on it, in that order.
 /// </summary>
 /// <param name="tell">Hands a notice to a client.</param>
 public sealed class QuorumNotices(Action<long, QuorumNotice> tell)
