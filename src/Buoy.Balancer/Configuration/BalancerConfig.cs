@@ -222,6 +222,15 @@ public sealed record ProxyConfig
     public HttpReuse HttpReuse { get; init; } = HttpReuse.Safe;
     public ForwardForConfig? ForwardFor { get; init; }
 
+    /// <summary>option originalto: as <see cref="ForwardFor"/>, of the address that the client connected to.</summary>
+    public ForwardForConfig? OriginalTo { get; init; }
+
+    /// <summary>http-send-name-header: the field that tells the server its name; null = none.</summary>
+    public string? SendNameHeader { get; init; }
+
+    /// <summary>option nolinger: connections end by a reset, so that nothing of them stays behind.</summary>
+    public bool NoLinger { get; init; }
+
     /// <summary>Rules of the section; null = none, and nothing is paid for them.</summary>
     internal Rules.ProxyRules? Rules { get; init; }
 }

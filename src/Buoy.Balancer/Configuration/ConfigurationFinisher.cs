@@ -245,10 +245,13 @@ internal sealed class ConfigurationFinisher(
                 + "HTTP mode.");
         }
 
-        if (s.ForwardFor is not null)
+        foreach (string option in (string[])["forwardfor", "originalto"])
         {
-            context.Add(Severity.Warning, $"config : 'option forwardfor' ignored for {proxy.TypeName} '{proxy.Name}' as it requires "
-                + "HTTP mode.");
+            if ((option == "forwardfor" ? s.ForwardFor : s.OriginalTo) is not null)
+            {
+                context.Add(Severity.Warning, $"config : 'option {option}' ignored for {proxy.TypeName} '{proxy.Name}' as it "
+                    + "requires HTTP mode.");
+            }
         }
     }
 

@@ -39,7 +39,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
             }
         }
         else if (context.Negated
-            && (o is "httplog" or "httpslog" or "tcplog" or "tcpka" or "forwardfor" || CheckOptionParser.Knows(o)))
+            && (o is "httplog" or "httpslog" or "tcplog" or "tcpka" or "forwardfor" or "originalto" || CheckOptionParser.Knows(o)))
         {
             context.AlertTight($"negation/default is not supported for option '{o}'.");
         }
@@ -75,7 +75,10 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
                 settings.Redispatch = !on ? 0 : context[2].Length == 0 ? -1 : Units.Atoi(context[2]);
                 break;
             case "forwardfor":
-                ForwardFor();
+                settings.ForwardFor = Address(o, "X-Forwarded-For") ?? settings.ForwardFor;
+                break;
+            case "originalto":
+                settings.OriginalTo = Address(o, "X-Original-To") ?? settings.OriginalTo;
                 break;
             case "http-keep-alive" or "http-server-close" or "httpclose" when AtMost(o, 0):
                 var kind = o switch
@@ -117,9 +120,9 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         return true;
     }
 
-    private void ForwardFor()
+    /// <summary>forwardfor and originalto: what is told of an address; null after an alert.</summary>
+    private ForwardForConfig? Address(string option, string header)
     {
-        string header = "X-Forwarded-For";
         bool ifNone = false;
         string? except = null;
         for (int i = 2; i < context.Words.Count; i++)
@@ -127,26 +130,28 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
             switch (context[i])
             {
                 case "except" when context[i + 1].Length == 0 || !char.IsAsciiDigit(context[i + 1][0]):
-                    context.Alert("'option forwardfor except' expects <address>[/mask] as argument.");
-                    return;
+                    context.Alert($"'option {option} except' expects <address>[/mask] as argument.");
+                    return null;
                 case "except":
                     except = context[++i];
                     break;
                 case "header" when context[i + 1].Length == 0:
-                    context.Alert("'option forwardfor header' expects <header_name> as argument.");
-                    return;
+                    context.Alert($"'option {option} header' expects <header_name> as argument.");
+                    return null;
                 case "header":
                     header = context[++i];
                     break;
-                case "if-none":
+                case "if-none" when option == "forwardfor":
                     ifNone = true;
                     break;
                 default:
-                    context.Alert("'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.");
-                    return;
+                    context.Alert(option == "forwardfor"
+                        ? "'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'."
+                        : "'option originalto' only supports optional values: 'except' and 'header'.");
+                    return null;
             }
         }
 
-        settings.ForwardFor = new(header, ifNone, except);
+        return new(header, ifNone, except);
     }
 }

@@ -44,6 +44,8 @@ internal sealed class ProxySettings
     public HttpConnectionMode HttpConnection { get; set; } = HttpConnectionMode.KeepAlive;
     public HttpReuse HttpReuse { get; set; } = HttpReuse.Safe;
     public ForwardForConfig? ForwardFor { get; set; }
+    public ForwardForConfig? OriginalTo { get; set; }
+    public string? SendNameHeader { get; set; }
     public string? DefaultBackend { get; set; }
     public Rules.Parsing.RuleSettings Rules { get; private set; } = new();
     public ServerConfig DefaultServer { get; set; } = new()
@@ -112,6 +114,8 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             AbortOnClose = s.Switch("abortonclose"), AllBackups = s.Switch("allbackups"), ErrorFiles = s.ErrorFiles,
             Stats = s.Mode == ProxyMode.Http ? s.Stats : null, HttpConnection = s.HttpConnection,
             HttpReuse = s.HttpReuse, Rules = s.Rules.Build(), ForwardFor = s.Mode == ProxyMode.Http ? s.ForwardFor : null,
+            OriginalTo = s.Mode == ProxyMode.Http ? s.OriginalTo : null, SendNameHeader = s.SendNameHeader,
+            NoLinger = s.Switch("nolinger"),
         };
     }
 }

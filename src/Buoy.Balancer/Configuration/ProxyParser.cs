@@ -193,6 +193,12 @@ internal sealed class ProxyParser(
             case "server-state-file-name" when context.AtMost(1) && !InDefaults(k):
                 settings.StateFileName = a is "" or "use-backend-name" ? null : a;
                 break;
+            case "http-send-name-header" when a.Length == 0:
+                context.Alert("'http-send-name-header' requires a header string.");
+                break;
+            case "http-send-name-header":
+                settings.SendNameHeader = Misplaced(k, frontend: false) ? null : a;
+                break;
             case "source":
                 settings.Source = Misplaced(k, frontend: false) ? null : SourceParser.OfBackend(context) ?? settings.Source;
                 break;

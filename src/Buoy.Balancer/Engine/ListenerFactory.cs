@@ -58,6 +58,7 @@ internal static unsafe class ListenerFactory
         {
             Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
             Set(fd, SOL_SOCKET, SO_KEEPALIVE, config.Proxies[bind.Proxy].TcpKeepAliveClient ? 1 : 0);
+            Linger(fd, config.Proxies[bind.Proxy].NoLinger);
             Set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, bind.DeferAccept ? 60 : 0);
             if (bind.TcpFastOpen)
             {
@@ -66,6 +67,13 @@ internal static unsafe class ListenerFactory
         }
 
         return listen(fd, backlog) == 0;
+    }
+
+    /// <summary>option nolinger, which accepted sockets inherit: closed by a reset.</summary>
+    private static void Linger(int fd, bool reset)
+    {
+        long linger = reset ? 1 : 0; // struct linger: on or off, for no time
+        _ = setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(long));
     }
 
     private static int OpenInternet(BalancerConfig config, BindConfig bind, out string error)
@@ -88,6 +96,7 @@ internal static unsafe class ListenerFactory
             Set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         }
 
+        Linger(fd, config.Proxies[bind.Proxy].NoLinger);
         if (six)
         {
             Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, bind.V6Only ? 1 : 0);

@@ -252,6 +252,11 @@ internal sealed unsafe partial class Shard<TPoller>
             WriteForwardFor(ref w, c, forward);
         }
 
+        if ((backend.OriginalTo ?? frontend.OriginalTo) is { } original && Destination(c) is { } destination)
+        {
+            WriteAddress(ref w, original, destination.Address);
+        }
+
         if (!backend.PretendKeepAlive && (frontend.HttpConnection != HttpConnectionMode.KeepAlive
             || backend.HttpConnection != HttpConnectionMode.KeepAlive))
         {
@@ -269,8 +274,15 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void WriteForwardFor(ref HeadWriter w, Conn* c, ForwardForConfig forward)
     {
-        if (Sockets.Read(&c->Address) is not { } client
-            || (forward.Except is { } except && Excepts(except, client.Address)))
+        if (Sockets.Read(&c->Address) is { } client)
+        {
+            WriteAddress(ref w, forward, client.Address);
+        }
+    }
+
+    private void WriteAddress(ref HeadWriter w, ForwardForConfig forward, System.Net.IPAddress address)
+    {
+        if (forward.Except is { } except && Excepts(except, address))
         {
             return;
         }
@@ -287,7 +299,7 @@ internal sealed unsafe partial class Shard<TPoller>
             }
         }
 
-        w.Raw(System.Text.Encoding.ASCII.GetBytes($"{name}: {client.Address}\r\n"));
+        w.Raw(System.Text.Encoding.ASCII.GetBytes($"{name}: {address}\r\n"));
     }
 
     private static bool Excepts(string network, System.Net.IPAddress address) =>

@@ -66,6 +66,12 @@ internal sealed unsafe partial class Shard<TPoller>
                 _ = setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(int));
             }
 
+            if (_config.Proxies[c->Backend].NoLinger)
+            {
+                long reset = 1; // struct linger: on, for no time
+                _ = setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(long));
+            }
+
             if (source is not null && !BindSource(c, fd, family, source))
             {
                 _ = close(fd);

@@ -252,6 +252,18 @@ internal sealed unsafe partial class Shard<TPoller>
                 length = c->HoldLength;
             }
 
+            if (_config.Proxies[c->Backend].SendNameHeader is { } field)
+            {
+                if (!TellName(c, field, payload, length))
+                {
+                    Fail(c, 500, 'I', 'C');
+                    return;
+                }
+
+                payload = c->Hold;
+                length = c->HoldLength;
+            }
+
             Conn* idle;
             while ((idle = TakeIdle(c, server)) != null)
             {
