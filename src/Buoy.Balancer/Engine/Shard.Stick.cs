@@ -9,9 +9,9 @@ using Buoy.Balancer.StickTables;
 namespace Buoy.Balancer.Engine;
 
 /// <content>
-/// Persistence by stick tables (configuration manual 4.2, stick match, stick store-request, stick store-response). Rules on
-/// the client's address alone work on the connection; the keys of others are made where the scope of rules is at hand, and
-/// kept with the stream.
+/// Persistence by stick tables (configuration manual 4.2, stick match, stick store-request, stick store-response).
+/// Rules on the client's address alone work on the connection; the keys of others are made where the scope of rules is
+/// at hand, and kept with the stream.
 /// </content>
 internal sealed unsafe partial class Shard<TPoller>
 {
@@ -89,7 +89,8 @@ internal sealed unsafe partial class Shard<TPoller>
         }
     }
 
-    /// <summary>A backend was found: the server that a table knows for this stream, unless a cookie has chosen one.</summary>
+    /// <summary>A backend was found: the server that a table knows for this stream, unless a cookie has chosen
+    /// one.</summary>
     private void MatchStick(Conn* c)
     {
         if (_sticks[c->Backend] is not { } rules || c->Persist >= 0)
@@ -117,7 +118,8 @@ internal sealed unsafe partial class Shard<TPoller>
         }
     }
 
-    /// <summary>The server stored for a key: by its name or address, else by its id; -1 = none of this backend.</summary>
+    /// <summary>The server stored for a key: by its name or address, else by its id; -1 = none of this
+    /// backend.</summary>
     private int FindStuck(Conn* c, StickTable table, ReadOnlySpan<byte> key)
     {
         int id = table.FindServer(key, _now, out string? name);
@@ -166,8 +168,8 @@ internal sealed unsafe partial class Shard<TPoller>
     }
 
     /// <summary>
-    /// Only the first rule of a table that gives a key stores it, of those on the request and of those on the response: the
-    /// others are for where it gives none.
+    /// Only the first rule of a table that gives a key stores it, of those on the request and of those on the
+    /// response: the others are for where it gives none.
     /// </summary>
     private static bool IsStored(
         (StickTable Table, StickRule Rule)[] rules, ReadOnlySpan<int> stored, StickTable table, StickRule rule)
@@ -219,7 +221,8 @@ internal sealed unsafe partial class Shard<TPoller>
                 return v4.Length == 4 && v4.TryCopyTo(own);
             case StickKeyType.Integer:
                 key = own[..4];
-                BinaryPrimitives.WriteUInt32LittleEndian(own, v4.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(v4) : 0);
+                BinaryPrimitives.WriteUInt32LittleEndian(
+                    own, v4.Length == 4 ? BinaryPrimitives.ReadUInt32BigEndian(v4) : 0);
                 return v4.Length == 4;
             case StickKeyType.String:
                 bool good = SampleCasts.FormatAddress(v4.Length == 4 ? v4 : address, own, out int length);

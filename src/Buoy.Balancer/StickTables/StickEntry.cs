@@ -20,7 +20,8 @@ internal sealed class StickEntry(byte[] key, int data, object stripe)
     /// <summary>When it was last used, monotonic ms.</summary>
     public long LastUse { get; set; }
 
-    /// <summary>Connections and streams that track it now; while there are some it neither expires nor is purged.</summary>
+    /// <summary>Connections and streams that track it now; while there are some it neither expires nor is
+    /// purged.</summary>
     public int Users { get; set; }
 
     /// <summary>Numbers as <see cref="StickLayout"/> places them.</summary>
@@ -43,7 +44,8 @@ internal sealed class StickEntry(byte[] key, int data, object stripe)
     }
 }
 
-/// <summary>Something done with an entry while its stripe is locked. Structs, so that nothing is allocated for it.</summary>
+/// <summary>Something done with an entry while its stripe is locked. Structs, so that nothing is allocated for
+/// it.</summary>
 internal interface IStickVisitor
 {
     void Visit(StickEntry e, StickLayout layout, long now);

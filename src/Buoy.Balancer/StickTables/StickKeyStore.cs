@@ -1,6 +1,7 @@
 namespace Buoy.Balancer.StickTables;
 
-/// <summary>The keys that a stream's stick rules gave, kept until a server has answered; used again for each stream.</summary>
+/// <summary>The keys that a stream's stick rules gave, kept until a server has answered; used again for each
+/// stream.</summary>
 internal sealed class StickKeyStore
 {
     private byte[] _bytes = [];

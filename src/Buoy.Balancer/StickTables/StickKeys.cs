@@ -7,8 +7,8 @@ using Buoy.Balancer.Rules.Samples;
 namespace Buoy.Balancer.StickTables;
 
 /// <summary>
-/// Keys of tables: made of samples and of text, and shown. Numbers are kept with their lowest byte first: entries are shown in
-/// the order of their bytes, which is the original's on such a machine.
+/// Keys of tables: made of samples and of text, and shown. Numbers are kept with their lowest byte first: entries are
+/// shown in the order of their bytes, which is the original's on such a machine.
 /// </summary>
 internal static unsafe class StickKeys
 {
@@ -23,8 +23,8 @@ internal static unsafe class StickKeys
     };
 
     /// <summary>
-    /// The key that a sample is in a table: text cut to the table's length, bytes cut or filled up with zeros. It lives as
-    /// long as the sample. False where the sample cannot be a key there.
+    /// The key that a sample is in a table: text cut to the table's length, bytes cut or filled up with zeros. It
+    /// lives as long as the sample. False where the sample cannot be a key there.
     /// </summary>
     public static bool Make(SampleScope scope, StickTableConfig table, ref Sample sample, out ReadOnlySpan<byte> key)
     {

@@ -30,7 +30,8 @@ internal enum StickQuery : byte
 
 /// <summary>One query, and its answer.</summary>
 /// <param name="rate">Increment: the rate that counts with it.</param>
-internal struct StickOperation(StickQuery query, StickData type, StickData rate, int index, bool expires) : IStickVisitor
+internal struct StickOperation(StickQuery query, StickData type, StickData rate, int index, bool expires)
+    : IStickVisitor
 {
     /// <summary>Is that stored?</summary>
     public bool Found { get; private set; }
@@ -55,7 +56,8 @@ internal struct StickOperation(StickQuery query, StickData type, StickData rate,
                 // Counter or rate, whichever is stored, and 0 where neither is.
                 layout.Add(e, rate, index, 1, now);
                 layout.Add(e, type, index, 1, now);
-                Value = layout.Read(e, type, index, now, out long count) || layout.Read(e, rate, index, now, out count) ? count : 0;
+                Value = layout.Read(e, type, index, now, out long count)
+                    || layout.Read(e, rate, index, now, out count) ? count : 0;
                 return;
             case StickQuery.CountConnection:
                 layout.Add(e, type, index, 1, now);

@@ -80,12 +80,12 @@ internal static class StickParser
                         case Units.TimeError.None:
                             break;
                         case Units.TimeError.Overflow:
-                            context.AlertTight($"stick-table: timer overflow in argument <{value}> to <expire>, maximum value is "
-                                + "2147483647 ms (~24.8 days).");
+                            context.AlertTight($"stick-table: timer overflow in argument <{value}> to <expire>, "
+                                + "maximum value is 2147483647 ms (~24.8 days).");
                             return null;
                         case Units.TimeError.Underflow:
-                            context.AlertTight($"stick-table: timer underflow in argument <{value}> to <expire>, minimum non-null "
-                                + "value is 1 ms.");
+                            context.AlertTight($"stick-table: timer underflow in argument <{value}> to <expire>, "
+                                + "minimum non-null value is 1 ms.");
                             return null;
                         case Units.TimeError.Unexpected:
                         default:
@@ -124,7 +124,8 @@ internal static class StickParser
         }
 
         return size == 0 ? Fail(context, "missing size.") : type is null ? Fail(context, "missing type.")
-            : new StickTableConfig(type.Value, length, size, expire, noPurge, [.. stores.OrderBy(s => s.Type)], address);
+            : new StickTableConfig(
+                type.Value, length, size, expire, noPurge, [.. stores.OrderBy(s => s.Type)], address);
     }
 
     private static StickTableConfig? Fail(ParseContext context, string text)

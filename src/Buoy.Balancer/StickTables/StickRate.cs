@@ -1,9 +1,9 @@
 namespace Buoy.Balancer.StickTables;
 
 /// <summary>
-/// A frequency: events of the running period and of the one before it, weighed by how much of it still lies in a window of
-/// one period that ends now. Three numbers: when the running period began (ms), its events, those of the period before.
-/// Comparisons with the original show the same values at the same times.
+/// A frequency: events of the running period and of the one before it, weighed by how much of it still lies in a
+/// window of one period that ends now. Three numbers: when the running period began (ms), its events, those of the
+/// period before. Comparisons with the original show the same values at the same times.
 /// </summary>
 internal static class StickRate
 {
@@ -25,7 +25,8 @@ internal static class StickRate
         rate[1] = (rate[1] + events) & uint.MaxValue;
     }
 
-    /// <summary>Makes it this many events in the last period, of which the first ones leave the window from now on.</summary>
+    /// <summary>Makes it this many events in the last period, of which the first ones leave the window from now
+    /// on.</summary>
     public static void Set(Span<long> rate, long events, long now)
     {
         rate[0] = now;
@@ -33,7 +34,8 @@ internal static class StickRate
         rate[2] = 0;
     }
 
-    /// <summary>Events in the last period. A single one of the period before is told on, until another period ends.</summary>
+    /// <summary>Events in the last period. A single one of the period before is told on, until another period
+    /// ends.</summary>
     public static long Read(ReadOnlySpan<long> rate, int period, long now)
     {
         long remain = rate[0] + period - now;

@@ -7,11 +7,12 @@ internal static class StickStoreParser
 {
     private static readonly (StickData Array, StickData[] Single, string Text)[] Exclusive =
     [
-        (StickData.Gpc, [StickData.Gpc0, StickData.Gpc1], "'gpc' and 'gpc[0/1]' in a same table is not permitted as 'gpc' overrides "
-            + "'gpc[0/1]'"),
-        (StickData.GpcRate, [StickData.Gpc0Rate, StickData.Gpc1Rate], "'gpc_rate' and 'gpc[0/1]_rate' in a same table is not "
-            + "permitted as 'gpc_rate' overrides 'gpc[0/1]_rate'"),
-        (StickData.Gpt, [StickData.Gpt0], "'gpt' and 'gpt0' in a same table is not permitted as 'gpt' overrides 'gpt0'"),
+        (StickData.Gpc, [StickData.Gpc0, StickData.Gpc1],
+            "'gpc' and 'gpc[0/1]' in a same table is not permitted as 'gpc' overrides 'gpc[0/1]'"),
+        (StickData.GpcRate, [StickData.Gpc0Rate, StickData.Gpc1Rate],
+            "'gpc_rate' and 'gpc[0/1]_rate' in a same table is not permitted as 'gpc_rate' overrides 'gpc[0/1]_rate'"),
+        (StickData.Gpt, [StickData.Gpt0],
+            "'gpt' and 'gpt0' in a same table is not permitted as 'gpt' overrides 'gpt0'"),
     ];
 
     /// <summary>Adds what the list names; the error's text, null = none.</summary>
@@ -39,7 +40,8 @@ internal static class StickStoreParser
                 end = list.IndexOf(',', close) is >= 0 and var comma ? comma : list.Length;
                 if (end > close + 1)
                 {
-                    context.WarningTight($"stick-table: '{list[(close + 1)..end]}' after store option '{name}' is ignored.");
+                    context.WarningTight(
+                        $"stick-table: '{list[(close + 1)..end]}' after store option '{name}' is ignored.");
                 }
             }
 

@@ -16,7 +16,8 @@ internal sealed class StickStripe
 
     private StickEntry? Newest { get; set; }
 
-    public static uint HashOf(ReadOnlySpan<byte> key) => Engine.Balance.Hashes.Avalanche(Engine.Balance.Hashes.Djb2(key));
+    public static uint HashOf(ReadOnlySpan<byte> key) =>
+        Engine.Balance.Hashes.Avalanche(Engine.Balance.Hashes.Djb2(key));
 
     public bool Find(ReadOnlySpan<byte> key, [NotNullWhen(true)] out StickEntry? e) => _lookup.TryGetValue(key, out e);
 

@@ -1,8 +1,8 @@
 namespace Buoy.Balancer.StickTables;
 
 /// <summary>
-/// A stick table, used by all shards at once. Keys are spread over stripes, each with a lock of its own that is held for
-/// one look-up: an owner shard would cost a message to another thread and back per request, and a stripe's lock is
+/// A stick table, used by all shards at once. Keys are spread over stripes, each with a lock of its own that is held
+/// for one look-up: an owner shard would cost a message to another thread and back per request, and a stripe's lock is
 /// hardly ever met. A stripe keeps its entries in the order of their last use, which is the order in which they expire,
 /// so that expiry and purging cost nothing but what they remove; entries that are tracked are not in that order.
 /// </summary>
@@ -41,7 +41,8 @@ internal sealed class StickTable
     public int Used => Volatile.Read(ref _used);
 
     /// <summary>
-    /// The server of a key: its id, 0 = none, and its name or address. What is found lives on for the table's expire time.
+    /// The server of a key: its id, 0 = none, and its name or address. What is found lives on for the table's expire
+    /// time.
     /// </summary>
     public int FindServer(ReadOnlySpan<byte> key, long now, out string? server)
     {
@@ -86,7 +87,8 @@ internal sealed class StickTable
         }
     }
 
-    /// <summary>Finds or creates an entry, which is used thereby; false = the table is full and refuses (nopurge).</summary>
+    /// <summary>Finds or creates an entry, which is used thereby; false = the table is full and refuses
+    /// (nopurge).</summary>
     public bool Change<T>(ReadOnlySpan<byte> key, long now, ref T visitor)
         where T : struct, IStickVisitor
     {

@@ -46,4 +46,5 @@ public sealed record StickStore(StickData Type, int Count = 1, int Period = 0);
 /// <param name="Stores">What entries store, also where no rule needs it, in the order of the types.</param>
 /// <param name="KeyIsAddress"><c>srvkey addr</c>: servers are known by address and port, else by name.</param>
 public sealed record StickTableConfig(
-    StickKeyType Type, int Length, int Size, int Expire, bool NoPurge, IReadOnlyList<StickStore> Stores, bool KeyIsAddress = false);
+    StickKeyType Type, int Length, int Size, int Expire, bool NoPurge, IReadOnlyList<StickStore> Stores,
+    bool KeyIsAddress = false);

@@ -10,8 +10,8 @@ internal struct TrackedCounter
 }
 
 /// <summary>
-/// What a connection, or one of its streams, tracks: sc0, sc1 and sc2 (manual 4.2 "http-request track-sc0"). Entries of a
-/// connection are held until it ends, those of a stream until the stream does.
+/// What a connection, or one of its streams, tracks: sc0, sc1 and sc2 (manual 4.2 "http-request track-sc0"). Entries
+/// of a connection are held until it ends, those of a stream until the stream does.
 /// </summary>
 internal sealed class TrackedCounters
 {
@@ -22,7 +22,8 @@ internal sealed class TrackedCounters
     /// <summary>Is anything tracked?</summary>
     public bool Any { get; private set; }
 
-    /// <summary>The counter of a number; without an entry where it tracks nothing, or there is no such number.</summary>
+    /// <summary>The counter of a number; without an entry where it tracks nothing, or there is no such
+    /// number.</summary>
     public TrackedCounter this[long number] => (ulong)number < Size ? _slots[(int)number] : default;
 
     /// <summary>Begins to track; not where the table is full.</summary>
@@ -96,7 +97,8 @@ internal sealed class TrackedCounters
 
     private readonly struct Bytes(long fromClient, long toClient) : IStickVisitor
     {
-        public void Visit(StickEntry e, StickLayout layout, long now) => layout.CountBytes(e, fromClient, toClient, now);
+        public void Visit(StickEntry e, StickLayout layout, long now) =>
+            layout.CountBytes(e, fromClient, toClient, now);
     }
 
     [InlineArray(Size)]

@@ -93,10 +93,21 @@ internal sealed class Harness : IDisposable
 
     public static int FreePort()
     {
-        using var s = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        s.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)s.LocalEndPoint!).Port;
+        while (true)
+        {
+            using var s = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            s.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+            int port = ((IPEndPoint)s.LocalEndPoint!).Port;
+
+            // Listeners share ports (SO_REUSEPORT): two tests with the same one would get each other's connections.
+            if (PortsGiven.TryAdd(port, true))
+            {
+                return port;
+            }
+        }
     }
+
+    private static readonly System.Collections.Concurrent.ConcurrentDictionary<int, bool> PortsGiven = new();
 
     /// <summary>Runs beside the test; join it.</summary>
     public static Thread Spawn(Action work)

@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Text;
 using System.Text.RegularExpressions;
 using Buoy.Balancer.Tests.Balance;
 using Buoy.Balancer.Tests.Engine;
@@ -16,6 +18,17 @@ public sealed class StickRuleTwinTests
         string path = head.Split(' ')[1];
         string status = path.Length == 4 && char.IsAsciiDigit(path[1]) ? path[1..] : "200";
         return $"HTTP/1.1 {status} X\r\nx-session: {path[1..]}\r\ncontent-length: {name.Length}\r\n\r\n{name}";
+    }
+
+    /// <summary>Tells its name and reads to the end.</summary>
+    private static void Say(Socket s, string name)
+    {
+        s.Send(Encoding.ASCII.GetBytes(name));
+        s.Shutdown(SocketShutdown.Send);
+        var buffer = new byte[256];
+        while (s.Receive(buffer) > 0)
+        {
+        }
     }
 
     private static string Plain(string answer) => Regex.Replace(Regex.Replace(
@@ -118,6 +131,39 @@ public sealed class StickRuleTwinTests
             """);
         twin.Same(s => s.Exchange(Get("/x", more: "connection: close\r\n")).Split("\r\n")[0]
             + s.Exchange(Get("/junk", more: "connection: close\r\n")).Split("\r\n")[0] + s.Cli("show table b"));
+    }
+
+    [Theory]
+    [InlineData("type string len 8", "stick on req.payload(0,4)", "010213330")]
+    [InlineData("type string", "stick on req.rdp_cookie(user)\n  stick store-response src", "012345657")]
+    [InlineData("type binary len 2", "stick on req.payload(1,2) if { req.payload(0,1) -m str k }\n  stick on src,ipmask(8)", "010212220")]
+    public void Stick_OnBytesOfTcp_KeepsTheServerAsTheOriginal(string table, string rules, string groups)
+    {
+        using var one = new Backend(s => Say(s, "one"));
+        using var two = new Backend(s => Say(s, "two"));
+        using var twin = new Twin(
+            "listen l\n  bind 127.0.0.1:PORT\n  balance static-rr\n  tcp-request inspect-delay 10s\n"
+            + "  tcp-request content accept if { req.len ge 4 }\n"
+            + $"  stick-table {table} size 100\n  {rules}\n"
+            + $"  server a 127.0.0.1:{one.Port}\n  server b 127.0.0.1:{two.Port}\n", defaults: "  mode tcp\n");
+
+        // A connection request of 29 bytes with a user's name of three letters.
+        static string Rdp(string user) => "\u0003\0\0\u001d\u0018\u00e0\0\0\0\0\0Cookie: user=" + user + "\r\n";
+        string[] payloads = ["kaXX1", "kbXX", "kaXX2", "xaXX", "kbXX", Rdp("ann"), Rdp("bob"), Rdp("ann"), "kaXX"];
+
+        // Whose turn it is depends on the connection that asked whether a side accepts; who belongs together does not.
+        foreach (var side in twin.Both)
+        {
+            side.Exchange("warm", "127.0.0.9");
+        }
+
+        twin.Tell("clear table l");
+        twin.Same(side =>
+        {
+            string[] names = [.. payloads.Select(p => side.Exchange(p, "127.0.0.9"))];
+            return string.Join(' ', names.Select((n, i) => n == names[groups.IndexOf(groups[i])]))
+                + Regex.Replace(Plain(side.Cli("show table l")), "server_.*", "");
+        });
     }
 
     [Fact]

@@ -9,8 +9,10 @@ namespace Buoy.Balancer.Control.Cli;
 /// <summary>show table, set table, clear table (management manual 9.3).</summary>
 internal static class CliTables
 {
-    private const string ShowUsage = "Optional argument only supports \"data.<store_data_type>\" <operator> <value> and key <key>";
-    private const string ClearUsage = "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key>";
+    private const string ShowUsage =
+        "Optional argument only supports \"data.<store_data_type>\" <operator> <value> and key <key>";
+    private const string ClearUsage =
+        "Required arguments: <table> \"data.<store_data_type>\" <operator> <value> or <table> key <key>";
     private const string SetUsage = "Required arguments: <table> key <key> [data.<store_data_type> <value>]*";
 
     public static CliReply Show(CliContext context, string[] words)
@@ -119,7 +121,9 @@ internal static class CliTables
     }
 
     private static string Head(StickTable table) => FormattableString.Invariant(
-        $"# table: {table.Name}, type: {table.Config.Type.ToString().ToLowerInvariant()}, size:{table.Config.Size}, used:{table.Used}\n");
+        $"# table: {table.Name}, type: {TypeName(table)}, size:{table.Config.Size}, used:{table.Used}\n");
+
+    private static string TypeName(StickTable table) => table.Config.Type.ToString().ToLowerInvariant();
 
     private static string Line(StickTable table, StickEntry e, long now)
     {
@@ -138,7 +142,9 @@ internal static class CliTables
                 }
 
                 _ = table.Layout.Read(e, store.Type, i, now, out long value);
-                s.Append('=').Append(store.Type == StickData.ServerKey ? e.ServerKey ?? "-" : value.ToString(CultureInfo.InvariantCulture));
+                s.Append('=');
+                _ = store.Type == StickData.ServerKey ? s.Append(e.ServerKey ?? "-")
+                    : s.Append(CultureInfo.InvariantCulture, $"{value}");
             }
         }
 
@@ -158,7 +164,8 @@ internal static class CliTables
     private static string? Key(StickTable table, string[] words, out byte[] key)
     {
         key = [];
-        return words.Length < 5 ? "Key value expected" : StickKeys.Read(table.Config, words[4], out key) ? null : "Invalid key";
+        return words.Length < 5 ? "Key value expected"
+            : StickKeys.Read(table.Config, words[4], out key) ? null : "Invalid key";
     }
 
     /// <summary>Pairs of a data type and its value, from the sixth word on.</summary>

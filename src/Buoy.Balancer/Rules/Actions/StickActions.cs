@@ -24,7 +24,8 @@ internal sealed class TrackAction(
     public override RuleResult Run(RuleRun run)
     {
         var scope = run.Scope;
-        if (scope.Tracked(number).Entry is not null || scope.State?.Tables[Table >= 0 ? Table : scope.CurrentProxy] is not { } table)
+        int holder = Table >= 0 ? Table : scope.CurrentProxy;
+        if (scope.Tracked(number).Entry is not null || scope.State?.Tables[holder] is not { } table)
         {
             return RuleResult.Continue;
         }
@@ -64,7 +65,8 @@ internal sealed class TrackAction(
     };
 }
 
-/// <summary>sc-inc-gpc0, sc-inc-gpc1, sc-inc-gpc; nothing happens where nothing is tracked, or that is not stored.</summary>
+/// <summary>sc-inc-gpc0, sc-inc-gpc1, sc-inc-gpc; nothing happens where nothing is tracked, or that is not
+/// stored.</summary>
 internal sealed class IncrementCounterAction(int number, StickKeyword counter, int index) : RuleAction
 {
     public override RuleResult Run(RuleRun run)
@@ -80,7 +82,8 @@ internal sealed class IncrementCounterAction(int number, StickKeyword counter, i
 }
 
 /// <summary>sc-set-gpt0, sc-set-gpt: a fixed number, or a sample.</summary>
-internal sealed class SetTagAction(int number, StickData tag, int index, long value, SampleExpression? expression) : RuleAction
+internal sealed class SetTagAction(int number, StickData tag, int index, long value, SampleExpression? expression)
+    : RuleAction
 {
     public override RuleResult Run(RuleRun run)
     {

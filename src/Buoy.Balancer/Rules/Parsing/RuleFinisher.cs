@@ -91,7 +91,8 @@ internal sealed class RuleFinisher(
                 break;
             case ArgumentType.Table:
                 string holder = name.Length == 0 ? p.Context.Proxy : name;
-                p.Argument.Index = proxies.FirstOrDefault(x => x.Name == holder && x.StickTable is not null)?.Index ?? -1;
+                var owner = proxies.FirstOrDefault(x => x.Name == holder && x.StickTable is not null);
+                p.Argument.Index = owner?.Index ?? -1;
                 if (p.Argument.Index < 0)
                 {
                     Problem(p, $"unable to find table '{holder}' referenced");
@@ -162,7 +163,9 @@ internal sealed class RuleFinisher(
         }
     }
 
-    /// <summary>Tables of track-sc rules: are they there, can the key be one of theirs, is there something to wait for?</summary>
+    /// <summary>
+    /// Tables of track-sc rules: are they there, can the key be one of theirs, is there something to wait for?
+    /// </summary>
     private void Tracks(ProxyBuilder proxy)
     {
         var r = proxy.Settings.Rules;
@@ -185,19 +188,22 @@ internal sealed class RuleFinisher(
             track.Table = track.TableName is null ? -1 : table.Index;
             if (!SampleCasts.Possible(track.Key.Type, StickTables.StickKeys.TypeOf(table.StickTable!.Type)))
             {
-                context.Add(Severity.Alert,
-                    $"config : Proxy '{proxy.Name}': stick-table '{name}' uses a type incompatible with the '{track.Name}' rule.");
+                context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': stick-table '{name}' uses a type incompatible with "
+                    + $"the '{track.Name}' rule.");
             }
         }
 
-        if (r.InspectDelay == 0 && r.Content.Exists(c => c.Action is TrackAction { Key.Fetch.Source: SampleSource.RequestBuffer
-            or SampleSource.RequestHeaders or SampleSource.EitherBuffer or SampleSource.EitherHeaders }))
+        if (r.InspectDelay == 0 && r.Content.Exists(c => c.Action is TrackAction track && NeedsRequest(track.Key)))
         {
-            context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' : a 'tcp-request content track-sc*' rule "
-                + "explicitly depending on request contents without any 'tcp-request inspect-delay' setting. This means that this "
-                + "rule will randomly find its contents. This can be fixed by setting the tcp-request inspect-delay.");
+            context.Add(Severity.Warning, $"config : {proxy.TypeName} '{proxy.Name}' : a 'tcp-request content track-sc*' "
+                + "rule explicitly depending on request contents without any 'tcp-request inspect-delay' setting. This means "
+                + "that this rule will randomly find its contents. This can be fixed by setting the tcp-request "
+                + "inspect-delay.");
         }
     }
+
+    private static bool NeedsRequest(SampleExpression key) => key.Fetch.Source is SampleSource.RequestBuffer
+        or SampleSource.RequestHeaders or SampleSource.EitherBuffer or SampleSource.EitherHeaders;
 
     private static string Mode(ProxyBuilder p) => p.Settings.Mode == ProxyMode.Tcp ? "tcp" : "http";
 

@@ -45,7 +45,8 @@ internal sealed partial class RuleParser
 
         if (SampleParser.CheckPlace(key, places, key.Fetch.Name) is { } wrong)
         {
-            _context.Alert($"'stick': {wrong[..^"here".Length]}{(response ? "for 'store-response'" : "during request")}.");
+            string here = response ? "for 'store-response'" : "during request";
+            _context.Alert($"'stick': {wrong[..^"here".Length]}{here}.");
             return;
         }
 

@@ -45,7 +45,8 @@ internal static class StickActionParser
             r.At += 2;
         }
 
-        // A defaults section means a table of its own name, as the original has it: there is none but by another section.
+        // A defaults section means a table of its own name, as the original has it: there is none but by another
+        // section.
         name ??= r.Section.Proxy is null ? r.Section.Context.Section : null;
         bool session = r.Ruleset is "tcp-request connection" or "tcp-request session";
         return new TrackAction(r.Name, (int)number, key, name, session, r.Response);
@@ -60,13 +61,15 @@ internal static class StickActionParser
             return r.Fail($"invalid stick table track ID. Expects {r.Name}(<Track ID>)");
         }
 
-        return number is < 0 or > MaxNumber ? r.Fail($"invalid stick table track ID. The max allowed ID is {MaxNumber}")
-            : new IncrementCounterAction((int)number, r.Name.StartsWith("sc-inc-gpc0", StringComparison.Ordinal) ? Gpc0 : Gpc1, 0);
+        bool first = r.Name.StartsWith("sc-inc-gpc0", StringComparison.Ordinal);
+        return number is >= 0 and <= MaxNumber ? new IncrementCounterAction((int)number, first ? Gpc0 : Gpc1, 0)
+            : r.Fail($"invalid stick table track ID. The max allowed ID is {MaxNumber}");
     }
 
     /// <summary><c>sc-inc-gpc(I,N)</c>.</summary>
     public static RuleAction? IncrementElement(ActionReader r) =>
-        Element(r, "gpc", "sc-inc-gpc", out int index, out int number) ? new IncrementCounterAction(number, Gpc, index) : null;
+        Element(r, "gpc", "sc-inc-gpc", out int index, out int number)
+            ? new IncrementCounterAction(number, Gpc, index) : null;
 
     /// <summary><c>sc-set-gpt0(N) { INT | EXPRESSION }</c>.</summary>
     public static RuleAction? SetTag(ActionReader r)
@@ -76,7 +79,8 @@ internal static class StickActionParser
             return null;
         }
 
-        return Value(r, out long value, out var expression) ? new SetTagAction(number, StickData.Gpt0, 0, value, expression) : null;
+        return Value(r, out long value, out var expression)
+            ? new SetTagAction(number, StickData.Gpt0, 0, value, expression) : null;
     }
 
     /// <summary><c>sc-set-gpt(I,N) { INT | EXPRESSION }</c>.</summary>

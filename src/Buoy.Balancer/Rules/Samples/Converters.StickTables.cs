@@ -2,8 +2,8 @@ using Buoy.Balancer.StickTables;
 
 namespace Buoy.Balancer.Rules.Samples;
 
-/// <summary>Converters that look their input up in a stick table (manual 7.3.1, in_table and table_…), and do not use the
-/// entry thereby.</summary>
+/// <summary>Converters that look their input up in a stick table (manual 7.3.1, in_table and table_…), and do not use
+/// the entry thereby.</summary>
 internal static class StickConverters
 {
     public static IEnumerable<ConverterEntry> Entries()
@@ -16,7 +16,8 @@ internal static class StickConverters
             }
 
             string name = k.Name.StartsWith("get_", StringComparison.Ordinal) ? k.Name[4..] : k.Name;
-            yield return new ConverterEntry($"table_{name}", k.Indexed ? "integer,table" : "table", SampleType.Any, SampleType.Sint,
+            yield return new ConverterEntry(
+                $"table_{name}", k.Indexed ? "integer,table" : "table", SampleType.Any, SampleType.Sint,
                 (SampleScope c, SampleArguments a, ref Sample s) =>
                     LookUp(c, a, k, tableAt: k.Indexed ? 1 : 0, otherwise: 0, ref s));
         }
@@ -24,7 +25,8 @@ internal static class StickConverters
         var id = new StickKeyword("server_id", StickData.ServerId);
         yield return new ConverterEntry("table_server_id", "table", SampleType.Any, SampleType.Sint,
             (SampleScope c, SampleArguments a, ref Sample s) => LookUp(c, a, id, 0, 0, ref s));
-        foreach (var k in (StickKeyword[])[new("expire", StickData.ConnCnt, StickQuery.Expire), new("idle", StickData.ConnCnt, StickQuery.Idle)])
+        foreach (var k in (StickKeyword[])
+            [new("expire", StickData.ConnCnt, StickQuery.Expire), new("idle", StickData.ConnCnt, StickQuery.Idle)])
         {
             yield return new ConverterEntry($"table_{k.Name}", "table[,integer]", SampleType.Any, SampleType.Sint,
                 (SampleScope c, SampleArguments a, ref Sample s) =>
@@ -36,7 +38,8 @@ internal static class StickConverters
 
     /// <param name="otherwise">What an entry that is not there counts as; null = no sample.</param>
     private static bool LookUp(
-        SampleScope scope, SampleArguments arguments, StickKeyword keyword, int tableAt, long? otherwise, ref Sample sample)
+        SampleScope scope, SampleArguments arguments, StickKeyword keyword, int tableAt, long? otherwise,
+        ref Sample sample)
     {
         if (StickFetches.Table(scope, arguments[tableAt]!) is not { } table
             || !StickKeys.Make(scope, table.Config, ref sample, out var key))

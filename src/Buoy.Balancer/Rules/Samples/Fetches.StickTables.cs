@@ -3,9 +3,9 @@ using Buoy.Balancer.StickTables;
 namespace Buoy.Balancer.Rules.Samples;
 
 /// <summary>
-/// Fetches on stick tables (manual 7.3.2 and 7.3.3): of the tracked entry (sc_…, sc0_… to sc2_…), of the client's address
-/// (src_…) and of whole tables. In all of them an entry that is not there counts as 0, and what a table does not store is no
-/// sample.
+/// Fetches on stick tables (manual 7.3.2 and 7.3.3): of the tracked entry (sc_…, sc0_… to sc2_…), of the client's
+/// address (src_…) and of whole tables. In all of them an entry that is not there counts as 0, and what a table does
+/// not store is no sample.
 /// </summary>
 internal static class StickFetches
 {
@@ -38,7 +38,8 @@ internal static class StickFetches
             if (k.Query != StickQuery.Trackers)
             {
                 yield return new FetchEntry($"src_{k.Name}", k.Indexed ? "integer,table" : "table", SampleType.Sint,
-                    SampleSource.ClientAddress, (SampleScope c, SampleArguments a, ref Sample s) => OfSource(c, a, k, ref s));
+                    SampleSource.ClientAddress,
+                    (SampleScope c, SampleArguments a, ref Sample s) => OfSource(c, a, k, ref s));
             }
 
             if (k.Query == StickQuery.CountConnection)
@@ -57,8 +58,9 @@ internal static class StickFetches
                 int number = n;
                 if (!k.Indexed || (k.Query == StickQuery.Clear && n == 1))
                 {
-                    yield return new FetchEntry($"sc{n}_{k.Name}", k.Indexed ? "integer[,table]" : "[table]", SampleType.Sint,
-                        source, (SampleScope c, SampleArguments a, ref Sample s) =>
+                    yield return new FetchEntry(
+                        $"sc{n}_{k.Name}", k.Indexed ? "integer[,table]" : "[table]", SampleType.Sint, source,
+                        (SampleScope c, SampleArguments a, ref Sample s) =>
                             OfTracked(c, number, k, a, k.Indexed ? 1 : 0, ref s));
                 }
             }
@@ -144,13 +146,18 @@ internal static class StickFetches
 
 /// <summary>What can be asked of an entry, as keywords name it.</summary>
 /// <param name="Indexed">An element of an array: its number is the first argument.</param>
-internal sealed record StickKeyword(string Name, StickData Type, StickQuery Query = StickQuery.Value, bool Indexed = false)
+internal sealed record StickKeyword(
+    string Name, StickData Type, StickQuery Query = StickQuery.Value, bool Indexed = false)
 {
     /// <summary>The rate that is counted with a general purpose counter.</summary>
     private readonly StickData _rate = Type switch
     {
-        StickData.Gpc0 => StickData.Gpc0Rate, StickData.Gpc1 => StickData.Gpc1Rate, StickData.Gpc => StickData.GpcRate, _ => Type,
+        StickData.Gpc0 => StickData.Gpc0Rate,
+        StickData.Gpc1 => StickData.Gpc1Rate,
+        StickData.Gpc => StickData.GpcRate,
+        _ => Type,
     };
 
-    public StickOperation Operation(int index, StickTable table) => new(Query, Type, _rate, index, table.Config.Expire > 0);
+    public StickOperation Operation(int index, StickTable table) =>
+        new(Query, Type, _rate, index, table.Config.Expire > 0);
 }
