@@ -136,7 +136,8 @@ internal sealed class Digests(Cluster cluster, ActionFactory actions, OrderBook 
                 break;
             default:
                 string task = entry.Task is "monitor" or "promote" or "migrate_from" && entry.IntervalMs == 0 ? "start" : entry.Task;
-                PlannedAction required = actions.Plan(leaf, task, node, optional: false, entry.IntervalMs);
+                // Where it starts is not decided yet: the start takes the node that the placement gives.
+                PlannedAction required = actions.Plan(leaf, task, null, optional: false, entry.IntervalMs);
                 required.GiveReason("resource definition change");
                 break;
         }

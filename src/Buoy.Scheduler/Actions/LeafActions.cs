@@ -62,7 +62,7 @@ internal sealed class LeafActions(Cluster cluster, ActionFactory actions, OrderB
                 stopNeeded = true;
             }
             else if (leaf.Role > ResourceRole.Started && current is not null && target is not null
-                && leaf.Actions.Any(a => a is { Task: "start", Optional: false } && a.Node == target))
+                && !actions.Plan(leaf, "start", target, optional: true).Optional)
             {
                 stopNeeded = true;
             }

@@ -12,6 +12,13 @@ internal sealed class RecurringActions(Cluster cluster, ActionFactory actions, O
             return;
         }
 
+        bool active = leaf.Assigned is not null && (leaf.NextRole != ResourceRole.Stopped || !leaf.Managed);
+        if (active)
+        {
+            // Recurring operations hang on the start, which nothing else plans where a moving resource steps down a role.
+            actions.Plan(leaf, "start", leaf.Assigned, optional: true);
+        }
+
         foreach (Operation op in leaf.Operations.All)
         {
             if (!IsRecurring(leaf, op))
@@ -19,7 +26,6 @@ internal sealed class RecurringActions(Cluster cluster, ActionFactory actions, O
                 continue;
             }
 
-            bool active = leaf.Assigned is not null && (leaf.NextRole != ResourceRole.Stopped || !leaf.Managed);
             if (active && op.Role != ResourceRole.Stopped)
             {
                 CreateActive(leaf, op);

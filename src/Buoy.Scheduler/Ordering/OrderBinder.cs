@@ -43,13 +43,6 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
             return [];
         }
 
-        if (side.Task == "start" && resource is { IsLeaf: true, Assigned: not null } && resource.Role > resource.NextRole
-            && resource.NextRole > ResourceRole.Stopped)
-        {
-            // It only steps down a role: it neither starts nor could fail to.
-            return [];
-        }
-
         return [actions.Plan(resource, side.Task!, null, optional: true, side.IntervalMs)];
     }
 

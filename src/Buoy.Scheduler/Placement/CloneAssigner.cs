@@ -216,14 +216,16 @@ internal sealed class CloneAssigner(
 
     private static void ForbidFullNodes(Resource clone, Resource instance, Dictionary<Node, int> placed)
     {
-        Resource target = instance.Leafs().First();
-        foreach ((Node node, _) in target.Scores.Entries.ToArray())
+        Resource[] parts = [.. instance.Leafs().Append(instance)];
+        foreach ((Node node, _) in parts[0].Scores.Entries.ToArray())
         {
             if (instance.Removed || !node.Available || clone.Scores[node] is not >= 0
                 || placed.GetValueOrDefault(node) >= clone.Clone!.NodeMax)
             {
-                target.Scores[node] = -Score.Infinity;
-                instance.Scores[node] = -Score.Infinity;
+                foreach (Resource part in parts)
+                {
+                    part.Scores[node] = -Score.Infinity;
+                }
             }
         }
     }

@@ -235,15 +235,21 @@ internal sealed class ColocationApplier(Cluster cluster)
             return;
         }
 
-        var nodes = new HashSet<Node>(
-            clone.Children.Where(i => i.PlannedRole() == c.PrimaryRole)
-                .Select(i => i.Leafs().First().Assigned).OfType<Node>());
+        // A mandatory one takes over how much the instance likes its node, a finite one its own score.
+        var added = new Dictionary<Node, int>();
+        foreach (Resource instance in clone.Children.Where(i => i.PlannedRole() == c.PrimaryRole))
+        {
+            if (instance.Leafs().First().Assigned is { } node)
+            {
+                added[node] = c.Score >= Score.Infinity ? instance.Scores[node] ?? 0 : c.Score;
+            }
+        }
+
         foreach ((Node node, int score) in dependent.Scores.Entries.ToArray())
         {
-            if (nodes.Contains(node))
+            if (added.TryGetValue(node, out int more))
             {
-                dependent.Scores[node] = Score.Add(
-                    score, c.Score >= Score.Infinity ? clone.Scores[node] ?? 0 : c.Score);
+                dependent.Scores[node] = Score.Add(score, more);
             }
             else if (c.Score >= Score.Infinity)
             {

@@ -29,7 +29,6 @@ internal sealed class HistoryInterpreter
         (_history, _leaf, _node) = (history, history.Resource, history.Node);
         _policy = OnFail.Ignore;
         _lastFailure = null;
-        MarkKnown();
         ResourceRole before = _leaf.Role;
         _leaf.Role = ResourceRole.Unknown;
         foreach (HistoryEntry entry in history.Entries)
@@ -47,6 +46,7 @@ internal sealed class HistoryInterpreter
         }
     }
 
+    /// <summary>The entry tells the state here: no probe is needed. Expired failures and pending probes tell nothing.</summary>
     private void MarkKnown()
     {
         for (Resource? r = _leaf; r is not null; r = r.Parent)
@@ -68,6 +68,11 @@ internal sealed class HistoryInterpreter
 
         if (entry.Status == OpStatus.Pending)
         {
+            if (!entry.IsProbe)
+            {
+                MarkKnown();
+            }
+
             ApplyPending(entry);
             return;
         }
@@ -84,6 +89,13 @@ internal sealed class HistoryInterpreter
         }
 
         bool expired = Expired(entry, rc);
+        if (expired && rc != entry.ExpectedRc && entry.ExpectedRc >= 0 && entry.IntervalMs == 0)
+        {
+            Judge(entry, rc);
+            return;
+        }
+
+        MarkKnown();
         if (entry.IsProbe && (rc is 2 or 5 || entry.Status == OpStatus.NotInstalled))
         {
             _leaf.Role = ResourceRole.Stopped;
