@@ -99,18 +99,21 @@ internal sealed class Run
         // 6. nodes and roles
         new Assigner(cluster, locations).AssignAll();
 
-        // 7. probes
+        // 7. probes: instances are put in numeric order for them, and only for them
+        if (cluster.Options.StartupProbes)
+        {
+            foreach (Resource clone in cluster.Resources.Where(r => r.Kind == ResourceKind.Clone))
+            {
+                clone.Children.Sort((a, b) => InstanceNumber(a).CompareTo(InstanceNumber(b)));
+            }
+        }
+
         new Probes(cluster, _actions, _orders).Create();
 
         // 8. fail counts of removed resources
         ClearRemoved();
 
         // 9. actions
-        foreach (Resource clone in cluster.Resources.Where(r => r.Kind == ResourceKind.Clone))
-        {
-            clone.Children.Sort((a, b) => InstanceNumber(a).CompareTo(InstanceNumber(b)));
-        }
-
         new CollectionActions(cluster, _actions, _orders).CreateAll();
 
         // 11. fencing and shutdown

@@ -53,7 +53,7 @@ internal sealed class LeafActions(Cluster cluster, ActionFactory actions, OrderB
 
         if (!(current is not null && target is not null && current != target && leaf.NextRole >= ResourceRole.Started))
         {
-            if (leaf.Failed && leaf.StopWanted is false && DemoteOnly(leaf))
+            if (leaf.Failed && DemoteOnly(leaf))
             {
                 promoteNeeded = leaf.NextRole == ResourceRole.Promoted;
             }

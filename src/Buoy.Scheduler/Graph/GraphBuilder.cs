@@ -76,8 +76,7 @@ internal sealed class GraphBuilder(Cluster cluster, Notifications notifications)
             return false;
         }
 
-        if (action.Resource is { Managed: false } && action.IntervalMs == 0 && action.Task != "monitor"
-            && action.Task != "clear_failcount")
+        if (action.Resource is { Managed: false } && action.IntervalMs == 0 && action.Task != "monitor")
         {
             return false;
         }

@@ -87,7 +87,9 @@ internal sealed class Resource(string id, string xmlId, ResourceKind kind, Resou
     public bool FailureIgnored { get; set; }
     public bool Removed { get; set; }
     public bool StartPending { get; set; }
-    public bool StopWanted { get; set; }
+
+    /// <summary>It failed, and all that is asked for is a demotion.</summary>
+    public bool FailedByDemote { get; set; }
     public ResourceRole Role { get; set; } = ResourceRole.Stopped;
     public ResourceRole NextRole { get; set; } = ResourceRole.Unknown;
     public List<Node> ActiveOn { get; } = [];

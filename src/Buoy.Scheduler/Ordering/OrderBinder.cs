@@ -38,7 +38,7 @@ internal sealed class OrderBinder(Cluster cluster, ActionFactory actions, OrderB
 
         ResourceRole role = resource.CurrentRole();
         if ((side.Task == "stop" && role <= ResourceRole.Stopped)
-            || (side.Task == "demote" && role is ResourceRole.Unpromoted or ResourceRole.Stopped or ResourceRole.Unknown))
+            || (side.Task == "demote" && role is ResourceRole.Unpromoted))
         {
             return [];
         }

@@ -9,7 +9,7 @@ internal sealed class OrderBook(Cluster cluster)
     public void Add(OrderSide first, OrderSide then, OrderKinds kinds)
     {
         cluster.Orders.Add(new PendingOrder(first, then, kinds));
-        if (first.Resource is { } a && then.Resource is { AllowMigrate: true } b && a != b)
+        if (first.Resource is { } a && then.Resource is { AllowMigrate: true } b && !a.HasAncestor(b) && !b.HasAncestor(a))
         {
             Double(a, first.Task, b, then.Task);
         }

@@ -131,7 +131,7 @@ internal static class TransitionSummary
                 Add("Stop", here, here?.Reason is null ? start : here, currentOnly: true, at: node);
             }
         }
-        else if (stop is not null && leaf.Failed && !(stop.Optional && demote is { Optional: false }))
+        else if (stop is not null && leaf is { Failed: true, FailedByDemote: false })
         {
             Add("Recover", stop, start);
         }

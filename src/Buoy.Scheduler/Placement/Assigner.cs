@@ -216,7 +216,9 @@ internal sealed class Assigner
     {
         if (!leaf.Managed || (_cluster.FencingOn && !_cluster.HasFenceDevice))
         {
+            // Without a device for the fencing that is asked for, nothing is started, stopped or moved.
             Node? keep = leaf.CurrentNode;
+            leaf.Managed = false;
             leaf.NextRole = leaf.Role;
             Settle(leaf, keep, force: true);
         }

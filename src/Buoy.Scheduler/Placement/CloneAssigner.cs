@@ -39,8 +39,11 @@ internal sealed class CloneAssigner(
         clone.IsAssigned = true;
         if (clone.Clone.Promotable)
         {
-            _promotion.Decide(clone, instances);
+            instances = _promotion.Decide(clone, instances);
         }
+
+        clone.Children.Clear();
+        clone.Children.AddRange(instances);
 
         return null;
     }
@@ -55,7 +58,7 @@ internal sealed class CloneAssigner(
     }
 
     /// <summary>The order in which instances choose.</summary>
-    public static List<Resource> Sort(Resource clone)
+    private List<Resource> Sort(Resource clone)
     {
         var perNode = new Dictionary<Node, int>();
         foreach (Node node in clone.Children.SelectMany(i => i.ActiveNodes()))
@@ -67,7 +70,7 @@ internal sealed class CloneAssigner(
         foreach (Resource instance in clone.Children)
         {
             int at = sorted.Count;
-            while (at > 0 && Compare(instance, sorted[at - 1], perNode) < 0)
+            while (at > 0 && Compare(clone, instance, sorted[at - 1], perNode) < 0)
             {
                 at--;
             }
@@ -78,7 +81,7 @@ internal sealed class CloneAssigner(
         return sorted;
     }
 
-    private static int Compare(Resource a, Resource b, Dictionary<Node, int> perNode)
+    private int Compare(Resource clone, Resource a, Resource b, Dictionary<Node, int> perNode)
     {
         Node[] onA = [.. a.ActiveNodes()], onB = [.. b.ActiveNodes()];
         if (onA.Length > 0 && onB.Length > 0 && onA.Length != onB.Length)
@@ -126,8 +129,7 @@ internal sealed class CloneAssigner(
             return failedA ? 1 : -1;
         }
 
-        int scoreA = a.Scores[nodeA] ?? 0, scoreB = b.Scores[nodeB] ?? 0;
-        return scoreB.CompareTo(scoreA);
+        return merger.WishesFor(cluster, clone, b, nodeB).CompareTo(merger.WishesFor(cluster, clone, a, nodeA));
     }
 
     private void AssignInstances(Resource clone, List<Resource> instances)

@@ -24,6 +24,29 @@ internal sealed class DependentMerger
         return table;
     }
 
+    /// <summary>
+    /// How much what the clone goes with, and what goes with the clone, like an instance to be where it is. Its own score there
+    /// does not count (scheduler case clone-recover-no-shuffle-8).
+    /// </summary>
+    public int WishesFor(Cluster cluster, Resource clone, Resource instance, Node current)
+    {
+        var table = new ScoreTable(cluster.Nodes) { [current] = current.BaseScore };
+        foreach (Colocation c in ColocationLists.With(clone))
+        {
+            MergeInto(ref table, c.Primary, c, instance, c.Score / (float)Score.Infinity, onlyNonNegative: false);
+        }
+
+        foreach (Colocation c in ColocationLists.WithThis(clone))
+        {
+            if (c.HasInfluence(c.Dependent))
+            {
+                MergeInto(ref table, c.Dependent, c, instance, c.Score / (float)Score.Infinity, onlyNonNegative: false);
+            }
+        }
+
+        return table[current] ?? 0;
+    }
+
     private void AddPrimaries(ref ScoreTable table, Resource resource, Resource start, float factor)
     {
         if (resource.IsMerging)

@@ -28,8 +28,8 @@ internal sealed class PromotionDecider(
         }
     }
 
-    /// <summary>After assignment: who is promoted.</summary>
-    public void Decide(Resource clone, List<Resource> instances)
+    /// <summary>After assignment: who is promoted. Returns the instances in the order in which they were asked.</summary>
+    public List<Resource> Decide(Resource clone, List<Resource> instances)
     {
         foreach (Resource instance in clone.Children)
         {
@@ -73,6 +73,7 @@ internal sealed class PromotionDecider(
         var ordered = instances.OrderByDescending(i => i.AssignmentValue)
             .ThenByDescending(i => i.CurrentRole()).ToList();
         Promote(clone, ordered);
+        return ordered;
     }
 
     private void Promote(Resource clone, List<Resource> ordered)

@@ -484,7 +484,7 @@ internal sealed class HistoryInterpreter
         switch (policy)
         {
             case OnFail.Demote:
-                _leaf.Failed = true;
+                _leaf.Failed = _leaf.FailedByDemote = true;
                 actions.Plan(_leaf, "demote", _node, optional: false);
                 break;
             case OnFail.Fence:

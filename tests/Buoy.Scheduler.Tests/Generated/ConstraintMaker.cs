@@ -82,7 +82,7 @@ internal sealed class ConstraintMaker(Dice dice, Features features, IReadOnlyLis
         var rule = new XElement("rule", new XAttribute("id", Id("rule")));
         if (dice.Chance(25))
         {
-            rule.SetAttributeValue("score-attribute", "weight");
+            rule.SetAttributeValue("score-attribute", "level");
         }
         else
         {

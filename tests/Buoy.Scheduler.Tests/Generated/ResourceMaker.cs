@@ -126,7 +126,7 @@ internal sealed class ResourceMaker(Dice dice, Features features)
         AddCommon(meta, id);
         if (features.OddMeta && dice.Chance(15))
         {
-            meta.Add(WideCib.Pair($"{id}-m{_ids++}", dice.Pick("ordered", "collocated"), "false"));
+            meta.Add(WideCib.Pair($"{id}-m{_ids++}", "ordered", "false"));
         }
 
         if (meta.HasElements)

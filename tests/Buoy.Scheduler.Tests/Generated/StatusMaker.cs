@@ -243,8 +243,9 @@ internal sealed class StatusMaker(Dice dice, Features features, IReadOnlyList<No
 
     private void Count(NodeSpec node, string name, string operation, string value)
     {
-        string attribute = name.Contains(':') && resources.Leafs.Exists(l => l.Kind == CloneKind.Unique && name.StartsWith(l.Id + ":", StringComparison.Ordinal))
-            ? name : name.Split(':')[0];
+        string leaf = name.Split(':')[0];
+        bool unique = resources.Leafs.Exists(l => l.Kind == CloneKind.Unique && l.Id == leaf);
+        string attribute = unique ? name : leaf;
         Attribute(node, $"fail-count-{attribute}#{operation}", value);
         Attribute(
             node, $"last-failure-{attribute}#{operation}",

@@ -138,6 +138,7 @@ internal sealed class WideCib
         if (_features.Rules)
         {
             Set("site", _dice.Pick("a", "b"));
+            Set("level", _dice.Pick("5", "20", "INFINITY", "-7"));
             if (_dice.Chance(50))
             {
                 Set("weight", _dice.Pick("5", "20", "INFINITY", "-7"));
