@@ -228,6 +228,12 @@ public sealed record ProxyConfig
     /// <summary>http-send-name-header: the field that tells the server its name; null = none.</summary>
     public string? SendNameHeader { get; init; }
 
+    /// <summary>option http-ignore-probes: a connection over which no request came is not spoken of.</summary>
+    public bool IgnoreProbes { get; init; }
+
+    /// <summary>rate-limit sessions: new sessions per second that a frontend takes, 0 = any number.</summary>
+    public int SessionRate { get; init; }
+
     /// <summary>option nolinger: connections end by a reset, so that nothing of them stays behind.</summary>
     public bool NoLinger { get; init; }
 

@@ -67,11 +67,11 @@ public static class Keywords
         + "log-format log-format-sd error-log-format unique-id-format unique-id-header log-tag bind server "
         + "default-server mode id description disabled enabled default_backend balance log option timeout maxconn "
         + "backlog retries errorfile stats http-reuse hash-type hash-balance-factor cookie retry-on fullconn stick "
-        + "stick-table source http-send-name-header",
+        + "stick-table source http-send-name-header rate-limit",
         "bind-process max-keep-alive-queue clitcpka-cnt clitcpka-idle clitcpka-intvl srvtcpka-cnt srvtcpka-idle "
         + "srvtcpka-intvl",
         "appsession block clitimeout compression contimeout dispatch email-alert filter force-persist grace "
-        + "ignore-persist monitor-net persist rate-limit srvtimeout transparent "
+        + "ignore-persist monitor-net persist srvtimeout transparent "
         + "use-fcgi-app dynamic-cookie-key");
 
     /// <summary>What may follow <c>option</c>.</summary>
@@ -80,11 +80,11 @@ public static class Keywords
         + "httpslog "
         + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
         + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
-        + "tcp-check forwardfor originalto nolinger http-keep-alive http-server-close httpclose persist http-buffer-request "
+        + "tcp-check forwardfor originalto nolinger http-ignore-probes http-keep-alive http-server-close httpclose persist http-buffer-request "
         + "http-pretend-keepalive http-no-delay prefer-last-server",
         "contstats independent-streams socket-stats tcp-smart-accept tcp-smart-connect idle-close-on-response",
         "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade "
-        + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-ignore-probes http-restrict-req-hdr-names "
+        + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-restrict-req-hdr-names "
         + "http-use-htx http-use-proxy-header spop-check transparent");
 
     /// <summary>Options of a <c>bind</c> line.</summary>

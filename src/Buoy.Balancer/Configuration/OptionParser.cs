@@ -7,7 +7,7 @@ internal sealed class OptionParser(ParseContext context, ProxyBuilder? proxy, Pr
         " abortonclose allbackups persist http-pretend-keepalive srvtcpka log-health-checks prefer-last-server tcp-smart-connect ";
 
     private const string FrontendOnly =
-        " clitcpka log-separate-errors dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";
+        " clitcpka http-ignore-probes log-separate-errors dontlog-normal dontlognull logasap contstats socket-stats tcp-smart-accept idle-close-on-response ";
 
     private static readonly string[] Names = [.. Keywords.Options.Keys];
 

@@ -46,6 +46,7 @@ internal sealed class ProxySettings
     public ForwardForConfig? ForwardFor { get; set; }
     public ForwardForConfig? OriginalTo { get; set; }
     public string? SendNameHeader { get; set; }
+    public int SessionRate { get; set; }
     public string? DefaultBackend { get; set; }
     public Rules.Parsing.RuleSettings Rules { get; private set; } = new();
     public ServerConfig DefaultServer { get; set; } = new()
@@ -115,7 +116,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Stats = s.Mode == ProxyMode.Http ? s.Stats : null, HttpConnection = s.HttpConnection,
             HttpReuse = s.HttpReuse, Rules = s.Rules.Build(), ForwardFor = s.Mode == ProxyMode.Http ? s.ForwardFor : null,
             OriginalTo = s.Mode == ProxyMode.Http ? s.OriginalTo : null, SendNameHeader = s.SendNameHeader,
-            NoLinger = s.Switch("nolinger"),
+            NoLinger = s.Switch("nolinger"), IgnoreProbes = s.Switch("http-ignore-probes"), SessionRate = s.SessionRate,
         };
     }
 }

@@ -193,6 +193,9 @@ internal sealed class ProxyParser(
             case "server-state-file-name" when context.AtMost(1) && !InDefaults(k):
                 settings.StateFileName = a is "" or "use-backend-name" ? null : a;
                 break;
+            case "rate-limit":
+                SessionRate(a, context[2]);
+                break;
             case "http-send-name-header" when a.Length == 0:
                 context.Alert("'http-send-name-header' requires a header string.");
                 break;
@@ -213,6 +216,35 @@ internal sealed class ProxyParser(
                 Reuse(a);
                 break;
         }
+    }
+
+    private void SessionRate(string what, string value)
+    {
+        if (what != "sessions")
+        {
+            context.Alert($"'rate-limit' only supports 'sessions' (got '{what}')");
+            return;
+        }
+
+        if (value.Length == 0)
+        {
+            context.Alert("'rate-limit sessions' expects expects an integer value (in sessions/second)");
+            return;
+        }
+
+        long rate = Units.Atol(value, out string rest);
+        if (rest.Length > 0)
+        {
+            context.Alert($"'rate-limit sessions' : unexpected character '{rest[0]}' in integer value '{value}'");
+            return;
+        }
+
+        if (proxy is { HasFrontend: false })
+        {
+            context.Warning($"rate-limit sessions will be ignored because {proxy.TypeName} '{proxy.Name}' has no frontend capability");
+        }
+
+        settings.SessionRate = (int)Math.Clamp(rate, 0, int.MaxValue);
     }
 
     private bool InDefaults(string k)

@@ -72,6 +72,7 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     {
         State = state;
         MaxConn = state.Config.Global.MaxConn ?? 0;
+        SessionRates = [.. state.Config.Proxies.Select(_ => new SecondRate())];
         FrontendMaxConn = [.. state.Config.Proxies.Select(p => p.MaxConn)];
         Logs = logs;
         Local = local;
@@ -131,27 +132,19 @@ internal sealed unsafe class Plane : IServerLoad, IDisposable
     /// <summary>Until then (ms) no shard says again that descriptors are exhausted: they all see it at once.</summary>
     public long ExhaustedQuietUntil;
 
-    private long _rateSecond;
-    private int _rateCount;
+    private readonly SecondRate _rate = new();
+
+    /// <summary>rate-limit sessions: what frontends took in this second, by proxy.</summary>
+    public SecondRate[] SessionRates { get; }
 
     /// <summary>Limits of connections of the frontends, by proxy; 0 = none.</summary>
     public int[] FrontendMaxConn { get; }
 
     /// <summary>Connections that <see cref="AcceptRate"/> leaves in this second of the clock (ms).</summary>
-    public int RateRoom(long now)
-    {
-        long second = now / 1000;
-        if (Volatile.Read(ref _rateSecond) != second)
-        {
-            Volatile.Write(ref _rateSecond, second);
-            Volatile.Write(ref _rateCount, 0);
-        }
-
-        return Volatile.Read(ref AcceptRate) - Volatile.Read(ref _rateCount);
-    }
+    public int RateRoom(long now) => _rate.Room(now, Volatile.Read(ref AcceptRate));
 
     /// <summary>One was taken while there is a rate.</summary>
-    public void CountRate() => Interlocked.Increment(ref _rateCount);
+    public void CountRate() => _rate.Count();
 
     public ILogSink Logs { get; }
 

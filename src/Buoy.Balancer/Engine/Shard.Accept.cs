@@ -31,7 +31,7 @@ internal sealed unsafe partial class Shard<TPoller>
             {
                 l->Flags |= ConnFlags.Paused;
                 Volatile.Write(ref _plane.PausedOf(_id), 1);
-                if (_plane.AcceptRate > 0)
+                if (_plane.AcceptRate > 0 || _config.Proxies[l->Frontend].SessionRate > 0)
                 {
                     // Nobody leaving is what it waits for: the next second is.
                     _wheel.FileNoLaterThan(l, _now + 1000 - (_now % 1000));
@@ -79,6 +79,11 @@ internal sealed unsafe partial class Shard<TPoller>
         if (_plane.AcceptRate > 0)
         {
             room = Math.Min(room, _plane.RateRoom(_now));
+        }
+
+        if (_config.Proxies[l->Frontend].SessionRate is > 0 and var rate)
+        {
+            room = Math.Min(room, _plane.SessionRates[l->Frontend].Room(_now, rate));
         }
 
         int frontend = Volatile.Read(ref _plane.FrontendMaxConn[l->Frontend]);
@@ -181,6 +186,11 @@ internal sealed unsafe partial class Shard<TPoller>
         if (_plane.AcceptRate > 0)
         {
             _plane.CountRate();
+        }
+
+        if (_config.Proxies[c->Frontend].SessionRate > 0)
+        {
+            _plane.SessionRates[c->Frontend].Count();
         }
 
         Volatile.Write(ref _plane.Active(_id), _plane.Active(_id) + 1);

@@ -94,6 +94,12 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void ClientLeft(Conn* c, int have, bool reset)
     {
+        if (have == 0 && _config.Proxies[c->Frontend].IgnoreProbes)
+        {
+            CloseClient(c);
+            return;
+        }
+
         if (have > 0 && !reset)
         {
             // It may still read: half a request is answered.
@@ -149,7 +155,7 @@ internal sealed unsafe partial class Shard<TPoller>
 
     private void RequestTimedOut(Conn* c)
     {
-        if (c->Has(ConnFlags.NotFirst) && c->InLength == 0)
+        if (c->InLength == 0 && (c->Has(ConnFlags.NotFirst) || _config.Proxies[c->Frontend].IgnoreProbes))
         {
             CloseClient(c);
             return;
