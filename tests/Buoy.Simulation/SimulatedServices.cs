@@ -103,6 +103,11 @@ internal sealed class SimulatedServices : IProcessGroupSink
         }
 
         _groups.OnMessage(sender, message);
+        if (_simulation.Mutation.HearsTwice)
+        {
+            _groups.OnMessage(sender, message);
+        }
+
         NoteWhole();
     }
 
@@ -202,8 +207,13 @@ internal sealed class SimulatedServices : IProcessGroupSink
 
     void IProcessGroupSink.Changed(
         long client, IReadOnlyList<GroupProcess> members, IReadOnlyList<(GroupProcess Process, GroupReason Reason)> left,
-        IReadOnlyList<(GroupProcess Process, GroupReason Reason)> joined) =>
-        _node.Log.Add(new GroupChanged(_simulation.Now, Of(client), [.. members], [.. left], [.. joined]));
+        IReadOnlyList<(GroupProcess Process, GroupReason Reason)> joined)
+    {
+        if (!_simulation.Mutation.OmitsComing || joined.All(j => j.Reason is not GroupReason.NodeUp))
+        {
+            _node.Log.Add(new GroupChanged(_simulation.Now, Of(client), [.. members], [.. left], [.. joined]));
+        }
+    }
 
     private GroupClient Of(long client) => _clients.TryGetValue(client, out var c) ? c : _leaving[client];
 }

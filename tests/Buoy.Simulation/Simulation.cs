@@ -34,6 +34,12 @@ internal sealed record Mutation
     /// <summary>Process groups hear what their own node sends when it is sent, not in its place in the order.</summary>
     public bool HearsItselfAtOnce { get; init; }
 
+    /// <summary>Process groups hear each message twice.</summary>
+    public bool HearsTwice { get; init; }
+
+    /// <summary>Processes are not told who comes into their group with its node.</summary>
+    public bool OmitsComing { get; init; }
+
     /// <summary>Process groups are not told of nodes that went and came back between two views.</summary>
     public bool OverlooksLosses { get; init; }
 

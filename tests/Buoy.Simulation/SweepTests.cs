@@ -73,6 +73,10 @@ public sealed class SweepTests(ITestOutputHelper output)
     [InlineData("what is asked for while the ring changes is lost", 1, "P6")]
     [InlineData("a view lets messages out on the next ring", 3, "before its view")]
     [InlineData("another verdict is not told", 15, "N1")]
+    [InlineData("group messages are heard before their turn", 1, "P5")]
+    [InlineData("group messages are heard twice", 1, "P2")]
+    [InlineData("who comes with its node is not told", 1, "P1")]
+    [InlineData("what is asked for while the ring changes is lost", 1, "P3")]
     public void Sweep_OfBrokenServices_IsCaughtByTheirInvariant(string name, int seed, string violation)
     {
         var failures = Enumerable.Range(seed, 60).Select(s => SeedRun.Run(s, Broken[name]).Failure);
@@ -102,6 +106,8 @@ public sealed class SweepTests(ITestOutputHelper output)
         ["what is not authentic is believed"] = new Mutation { BelievesForgeries = true },
         ["a view lets messages out on the next ring"] = new Mutation { OpensForOldViews = true },
         ["group messages are heard before their turn"] = new Mutation { HearsItselfAtOnce = true },
+        ["group messages are heard twice"] = new Mutation { HearsTwice = true },
+        ["who comes with its node is not told"] = new Mutation { OmitsComing = true },
         ["nodes that come back at once are not missed"] = new Mutation { OverlooksLosses = true },
         ["another verdict is not told"] = new Mutation { KeepsVerdicts = true },
         ["what is asked for while the ring changes is lost"] = new Mutation { LosesWaiting = true },
