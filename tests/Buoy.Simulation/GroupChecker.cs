@@ -349,12 +349,12 @@ internal sealed class GroupChecker
     /// <summary>P3 and P6.</summary>
     private void CheckTables(bool peace)
     {
-        foreach (var ring in _simulation.Nodes.SelectMany(n => n.Log.OfType<GroupsWhole>()).GroupBy(w => w.Ring))
+        foreach (var ring in _simulation.Nodes.SelectMany(n => n.Log.OfType<GroupsWhole>()).GroupBy(w => (w.Ring, w.Configuration)))
         {
             var tables = ring.Select(w => w.Table).Distinct().ToList();
             if (tables.Count > 1)
             {
-                Violation("P6", $"tables of {ring.Key}: '{tables[0]}' and '{tables[1]}'");
+                Violation("P6", $"tables of {ring.Key.Ring}: '{tables[0]}' and '{tables[1]}'");
             }
         }
 

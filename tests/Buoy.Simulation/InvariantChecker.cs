@@ -11,7 +11,7 @@ namespace Buoy.Simulation;
 internal sealed class InvariantChecker
 {
     private readonly List<string> _violations = [];
-    private readonly Dictionary<RingId, NodeSet> _configurations = [];
+    private readonly Dictionary<(RingId Id, bool Transitional), NodeSet> _configurations = [];
     private readonly Dictionary<(RingId Ring, ulong Seq), Message> _messages = [];
     private readonly List<Stay> _stays = [];
     private readonly ILookup<RingId, Message> _byRing;
@@ -115,7 +115,7 @@ internal sealed class InvariantChecker
                     previous = default;
                     break;
                 case Configured { Change.Transitional: true } c:
-                    Same(c.Change.ConfId, c.Change.Members);
+                    Same(c.Change.ConfId, transitional: true, c.Change.Members);
                     if (stay is null || stay.Transitional is not null || c.Change.RingId != stay.Regular.RingId)
                     {
                         Violation("E2", $"node {node.Id}: transitional {c.Change.ConfId} out of turn");
@@ -125,7 +125,7 @@ internal sealed class InvariantChecker
                     stay.Transitional = c.Change;
                     break;
                 case Configured c:
-                    Same(c.Change.RingId, c.Change.Members);
+                    Same(c.Change.RingId, transitional: false, c.Change.Members);
                     if (!fresh && stay?.Transitional is null)
                     {
                         Violation("E2", $"node {node.Id}: regular {c.Change.RingId} without a transitional before it");
@@ -180,11 +180,12 @@ internal sealed class InvariantChecker
         }
     }
 
-    private void Same(RingId id, NodeSet members)
+    private void Same(RingId id, bool transitional, NodeSet members)
     {
-        if (!_configurations.TryAdd(id, members) && !_configurations[id].Equals(members))
+        var key = (id, transitional);
+        if (!_configurations.TryAdd(key, members) && !_configurations[key].Equals(members))
         {
-            Violation("E1", $"configuration {id} is {_configurations[id]} and {members}");
+            Violation("E1", $"configuration {id} is {_configurations[key]} and {members}");
         }
     }
 
@@ -271,7 +272,8 @@ internal sealed class InvariantChecker
 
     /// <summary>
     /// E11: messages and configuration changes, each as one event of all nodes that delivered it, have an order that
-    /// agrees with every node's: the graph of "delivered just before" has no cycle.
+    /// agrees with every node's: the graph of "delivered just before" has no cycle. A transitional id is told from a
+    /// regular one (1 and 0): a node that starts twice while others form a ring may have been alone under that id.
     /// </summary>
     private void CheckGlobalOrder(IEnumerable<SimulatedNode> nodes)
     {
@@ -287,7 +289,7 @@ internal sealed class InvariantChecker
                 (RingId Id, ulong Seq, bool Change)? here = entry switch
                 {
                     Delivered d => (d.Message.RingId, d.Message.Seq, false),
-                    Configured { Change: { Transitional: true } c } => (c.ConfId, 0, true),
+                    Configured { Change: { Transitional: true } c } => (c.ConfId, 1, true),
                     Configured { Change: var c } => (c.RingId, 0, true),
                     _ => null,
                 };

@@ -352,8 +352,12 @@ internal sealed partial class SimulatedNode
 
     // ── Views ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    /// <summary>Id of the configuration, regular or transitional, that messages are delivered in now.</summary>
+    public RingId Configuration { get; private set; }
+
     private void OnConfigured(long now, ConfigurationChange change)
     {
+        Configuration = change.Transitional ? change.ConfId : change.RingId;
         if (_sync?.OnConfiguration(change, $"n{Id}", "", 0, Core!.HasSaidGoodbye) is { } record)
         {
             _outbox.OnConfiguration();

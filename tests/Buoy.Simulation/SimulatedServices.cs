@@ -33,8 +33,11 @@ internal sealed record GroupChanged(
 /// <summary>A client was told a message. The number is -1 where the bytes are not what was said.</summary>
 internal sealed record GroupSaid(long At, GroupClient Client, GroupProcess Sender, int Number) : LogEntry(At);
 
-/// <summary>Every member of the view has told its processes; the table of all groups as it is then.</summary>
-internal sealed record GroupsWhole(long At, RingId Ring, string Table) : LogEntry(At);
+/// <summary>
+/// Every member of the view has told its processes; the table of all groups as it is then. In a transitional configuration
+/// messages of who left may be missing: only who is in it has the same.
+/// </summary>
+internal sealed record GroupsWhole(long At, RingId Ring, RingId Configuration, string Table) : LogEntry(At);
 
 /// <summary>Who tracks quorum was told.</summary>
 internal sealed record QuorumTold(long At, QuorumNotice Notice) : LogEntry(At);
@@ -116,7 +119,7 @@ internal sealed class SimulatedServices : IProcessGroupSink
         if (_groups.Whole && !_wasWhole)
         {
             _wasWhole = true;
-            _node.Log.Add(new GroupsWhole(_simulation.Now, _view, Table));
+            _node.Log.Add(new GroupsWhole(_simulation.Now, _view, _node.Configuration, Table));
         }
     }
 
