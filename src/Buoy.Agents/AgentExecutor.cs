@@ -33,6 +33,7 @@ public sealed class AgentExecutor : IAgentExecutor
         _options = options ?? new AgentExecutorOptions();
         _ipAddress = new IpAddressAgent(loop, _options, Report);
         _haproxy = new HaproxyAgent(loop, _options, Report);
+        _options.Guard?.BalancerFault = () => _haproxy.Fault;
         _ocf = new OcfAgent(loop, _options);
         _lsb = new LsbAgent(loop, _options);
         _systemd = new SystemdAgent(loop, _options);

@@ -24,6 +24,9 @@ public sealed class GuardContext
     /// <summary>Why leases may not be renewed; null: they may.</summary>
     public string? Denied { get; private set; }
 
+    /// <summary>What is wrong with the balancer behind the addresses, or null; the executor's.</summary>
+    public Func<string?> BalancerFault { get; set; } = static () => null;
+
     /// <summary>The ring is silent.</summary>
     public bool Suspicious { get; private set; }
 

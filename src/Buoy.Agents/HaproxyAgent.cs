@@ -20,6 +20,13 @@ internal sealed class HaproxyAgent(EventLoop loop, AgentExecutorOptions options,
 
     private readonly Dictionary<string, BalancerProcess> _running = [];
 
+    /// <summary>
+    /// The one balancer of this node hangs. Where there are several nobody knows which address is whose: then none is at
+    /// fault.
+    /// </summary>
+    public string? Fault => _running.Count == 1 && _running.Values.First().HangsForMs is { } ms
+        ? $"its balancer hangs (no heartbeat for {ms} ms)" : null;
+
     private sealed class Step : IRunningOperation
     {
         public Action? OnAbort { get; set; }

@@ -89,7 +89,7 @@ public sealed class HaproxyAgentTests
     [Fact]
     public void Monitor_Recurring_SaysWhenTheHeartbeatStopsAndWhenItIsBack()
     {
-        using var bench = new Bench(Balancer);
+        using var bench = new Bench(Balancer, new GuardContext());
         var at = Configuration(bench, "good");
         Run(bench, "start", at);
         var news = Watch(bench, at);
@@ -97,10 +97,12 @@ public sealed class HaproxyAgentTests
         bench.Loop.Until(() => news.Count == 2);
         Assert.Equal(1, news[1].Rc);
         Assert.Matches(@"balancer hangs \(no heartbeat for \d+ ms\)", news[1].ExitReason);
+        Assert.Matches("its balancer hangs", bench.Options.Guard!.BalancerFault());
         Assert.Equal(1, Run(bench, "monitor", at).Rc);
         File.Delete(at.Value + ".hang");
         bench.Loop.Until(() => news.Count == 3);
         Assert.Equal(0, news[2].Rc);
+        Assert.Null(bench.Options.Guard!.BalancerFault());
         Assert.Equal(0, Run(bench, "stop", at).Rc);
     }
 

@@ -37,11 +37,16 @@ public sealed class GuardTests
     }
 
     [Theory]
-    [InlineData("STOP")]
-    [InlineData("KILL")]
-    public void HoldersDaemon_StoppedOrKilled_LosesTheAddressAndOtherTakesIt(string signal)
+    [InlineData("STOP", 3000)]
+    [InlineData("STOP", 1000)]
+    [InlineData("KILL", 1000)]
+    public void HoldersDaemon_StoppedOrKilled_LosesTheAddressAndOtherTakesIt(string signal, int token)
     {
-        using var c = LabCluster.Running();
+        var files = SeedFiles.Load();
+        using var c = LabCluster.Running(files with
+        {
+            CorosyncConf = files.CorosyncConf.Replace("token: 3000", $"token: {token}", StringComparison.Ordinal),
+        });
         string active = c.Holder(), other = c.Other(active);
         string daemon = c.World.InNode(active, ["cat", "/run/buoy/cluster.pid"]).Require("pid file").Output.Trim();
         using var owners = new Owners(c);
@@ -110,6 +115,26 @@ public sealed class GuardTests
     }
 
     [Fact]
+    public void Router_WithProxyArpForTheAddress_IsNoOwner()
+    {
+        var files = SeedFiles.Load();
+        using var c = LabCluster.Bare(files);
+        c.StartServers();
+        c.World.InHost(LabNetwork.Servers[2], ["sh", "-ec", $"""
+            ip link add far0 type veth peer name far1
+            ip link set far0 up; ip link set far1 up
+            ip route add {c.World.Network.Vip}/32 dev far0
+            echo 1 >/proc/sys/net/ipv4/ip_forward
+            echo 1 >/proc/sys/net/ipv4/conf/eth0/proxy_arp
+            """]).Require("proxy ARP");
+        c.StartDaemons();
+        c.Configure(files.ClusterCrm);
+        c.WaitFor(() => c.World.Holders().Count == 1, "the address is up");
+        c.WaitIdle();
+        Assert.DoesNotContain("Failed", c.Status(c.First));
+    }
+
+    [Fact]
     public void Stop_LeavesNoRuleBehind_AndGuardOffMakesNone()
     {
         var files = SeedFiles.Load();
@@ -154,6 +179,7 @@ public sealed class GuardTests
             _ended = true;
             _process.StandardInput.Close();
             string told = _process.StandardOutput.ReadToEnd();
+            TestContext.Current.TestOutputHelper?.WriteLine(told);
             Assert.StartsWith("dual 0 of ", told.Trim().Split('\n')[^1]);
         }
 

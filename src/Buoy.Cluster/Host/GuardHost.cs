@@ -69,7 +69,7 @@ internal sealed class GuardHost : IDisposable
         _link.Dispose();
     }
 
-    /// <summary>no-quorum-policy may change at any time.</summary>
+    /// <summary>no-quorum-policy and the balancer's health may change at any time.</summary>
     private void Look()
     {
         if (!_disposed)
@@ -80,7 +80,7 @@ internal sealed class GuardHost : IDisposable
     }
 
     private void Judge() => _context.SetDenied(
-        _quorate || _controller.KeepsWithoutQuorum ? null : "this node has no quorum");
+        _quorate || _controller.KeepsWithoutQuorum ? _context.BalancerFault() : "this node has no quorum");
 
     /// <summary>
     /// The holder that refused this node is in the view again: its refusal must not keep the resource from this node
