@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# The balancer against HAProxy in one interleaved run, as CPU per unit of work (B/A columns; lower is better for cpu).
-# Uses the benchmark named by BUOY_BENCH, or bench-lb.sh of the folder "shared" beside the repository. Options are passed on.
-#   run.sh ring [--nodes 2,3,5] [--sizes 100,1000,8000,64000] [--seconds 3] [--rounds 3]: process groups against Corosync's.
+# Benchmarks, each against the original in one interleaved run where that is installed (bench/README.md tells how to read them).
+#   run.sh [--workloads NAME,…] [--rounds N] [--seconds S] [--threads N] …   the balancer and HAProxy (which runs twice, for the noise)
+#   run.sh ring [--nodes 2,3,5] [--sizes 100,1000,8000,64000] [--seconds 3] [--rounds 3]   process groups and Corosync's
+#   run.sh ring-crash …                                                       from a crash to the new view
+#   run.sh ring-loaded …                                                      no view may change while all processors are busy
+# BUOY_BENCH=FILE runs a bench-lb.sh of one's own instead of the first, with the same two comparisons.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-if [ "${1:-}" = ring-loaded ]; then shift; exec bash "$root/bench/ring-loaded.sh" "$@"; fi
-if [ "${1:-}" = ring-crash ]; then shift; exec bash "$root/bench/ring-crash.sh" "$@"; fi
-if [ "${1:-}" = ring ]; then
+case "${1:-}" in
+ring-loaded) shift; exec bash "$root/bench/ring-loaded.sh" "$@" ;;
+ring-crash) shift; exec bash "$root/bench/ring-crash.sh" "$@" ;;
+ring)
   shift
   command -v corosync >/dev/null 2>&1 || { echo "buoy bench: corosync, which is compared with, is not installed" >&2; exit 1; }
-  exec "$root/out/buoy" lab ringbench "$@"
-fi
-bench="${BUOY_BENCH:-$(dirname "$root")/shared/bench-lb.sh}"
-[ -r "$bench" ] || { echo "buoy bench: no bench-lb.sh beside the repository; name one with BUOY_BENCH" >&2; exit 1; }
-command -v haproxy >/dev/null 2>&1 || { echo "buoy bench: haproxy, which is compared with, is not installed" >&2; exit 1; }
+  exec "$root/out/buoy" lab ringbench "$@" ;;
+esac
+[ -n "${BUOY_BENCH:-}" ] || exec "$root/out/buoy" lab bench "$@"
+[ -r "$BUOY_BENCH" ] || { echo "buoy bench: cannot read $BUOY_BENCH" >&2; exit 1; }
 [ $# -gt 0 ] || set -- -w crr,echo,bulk -r 5 -s 2
 splice='option splice-request;option splice-response'
 echo "== noise: haproxy against itself"
-bash "$bench" "$@" --defaults "$splice" 'haproxy -db -f {cfg}' 'haproxy -db -f {cfg}'
+bash "$BUOY_BENCH" "$@" --defaults "$splice" 'haproxy -db -f {cfg}' 'haproxy -db -f {cfg}'
 echo "== haproxy (A) against buoy (B)"
-bash "$bench" "$@" --defaults "$splice" 'haproxy -db -f {cfg}' "$root/out/buoy balancer -db -f {cfg}"
+bash "$BUOY_BENCH" "$@" --defaults "$splice" 'haproxy -db -f {cfg}' "$root/out/buoy balancer -db -f {cfg}"

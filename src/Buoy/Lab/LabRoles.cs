@@ -1,3 +1,5 @@
+using Buoy.Lab.Bench;
+
 namespace Buoy.Lab;
 
 /// <summary>The lab's helpers, started by itself inside its hosts: <c>buoy lab ROLE …</c>.</summary>
@@ -18,6 +20,9 @@ internal static class LabRoles
         ["ringbench", ..] => LabRingBench.Run(args[1..]),
         ["owners", _, _, _] => LabOwners.Run(args[1..]),
         ["cut", _] or ["mend"] or ["rules"] => LabCut.Run(args),
+        ["benchbackend", _] => BenchBackend.Run(args[1..]),
+        ["benchload", ..] => BenchLoad.Run(args[1..]),
+        ["bench", ..] => BalancerBench.Run(args[1..]),
         ["ask", _, _] => LabAsk.Run(args[1..]),
         _ => Unknown(),
     };
@@ -25,6 +30,7 @@ internal static class LabRoles
     private static int Unknown()
     {
         Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, managed, owners, cut, mend, rules); see 'buoy demo'");
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, bench, benchload, benchbackend, managed); see 'buoy demo'");
         return 64;
     }
 }
