@@ -312,56 +312,6 @@ internal sealed unsafe partial class Shard<TPoller>
         PumpBoth(c, s);
     }
 
-    // Pool of idle server connections: one list per server, the last used first.
-
-    private bool MayPool(Conn* c)
-    {
-        if (_config.Proxies[c->Backend].HttpReuse == HttpReuse.Never || _servers[c->Server].Eligible == 0
-            || IsClientsOwn(c->Server))
-        {
-            return false;
-        }
-
-        var server = _config.Servers[c->Server];
-        if (server.PoolMaxConn >= 0 && c->ServerCounters[(int)Counter.IdleConnections]
-            >= (server.PoolMaxConn + _plane.State.Shards - 1) / _plane.State.Shards)
-        {
-            return false;
-        }
-
-        return server.MaxReuse < 0 || c->Peer->Uses < server.MaxReuse;
-    }
-
-    /// <summary>http-reuse: safe gives a kept connection only to requests that are not a client's first.</summary>
-    private Conn* TakeIdle(Conn* c, int server)
-    {
-        var s = (Conn*)_idle[server];
-        var reuse = _config.Proxies[c->Backend].HttpReuse;
-        if (s == null || reuse == HttpReuse.Never)
-        {
-            return null;
-        }
-
-        while (!Serves(s, c))
-        {
-            s = s->ListNext;
-            if (s == null)
-            {
-                return null;
-            }
-        }
-
-        bool first = !c->Has(ConnFlags.NotFirst);
-        if (first && (reuse == HttpReuse.Safe || (reuse == HttpReuse.Aggressive && !s->Has(ConnFlags.Reused))))
-        {
-            return null;
-        }
-
-        UnlinkIdle(s, c->ServerCounters);
-        s->Flags |= ConnFlags.Reused;
-        return s;
-    }
-
     /// <summary>
     /// False where the kept connection turns out to be dead before a byte was sent: another one is tried.
     /// </summary>

@@ -84,6 +84,7 @@ internal sealed unsafe partial class Shard<TPoller> : IShard
         _keyKinds = [.. _config.Proxies.Select(KeyKindOf)];
         _pickers = [.. _config.Proxies.Select(p => p.HasBackend ? ServerPicker.Create(p, seed) : null)];
         _idle = new nint[_servers.Count];
+        (_peak, _peakBefore) = (new int[_servers.Count], new int[_servers.Count]);
         _listed = [.. _config.Proxies.Select(p => p.Servers.Version)];
         _queueHead = new nint[_config.Proxies.Count];
         _queueTail = new nint[_config.Proxies.Count];

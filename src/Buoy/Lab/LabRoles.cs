@@ -29,8 +29,7 @@ internal static class LabRoles
 
     private static int Unknown()
     {
-        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, managed, owners, cut, mend, rules); see 'buoy demo'");
-        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, bench, benchload, benchbackend, managed); see 'buoy demo'");
+        Console.Error.WriteLine("buoy lab: the lab's own helpers (apiserver, dns, syslog, client, relay, ask, engine, group, ringload, ringbench, bench, benchload, benchbackend, managed, owners, cut, mend, rules); see 'buoy demo'");
         return 64;
     }
 }

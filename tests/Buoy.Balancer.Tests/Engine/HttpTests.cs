@@ -294,6 +294,27 @@ public sealed class HttpTests
     }
 
     [Fact]
+    public void KeptServerConnections_AreNoMoreThanWereInUseAtOnce()
+    {
+        using var backend = Backend.Http(_ => Hello);
+        using var h = new Harness([backend.Port], ProxyMode.Http);
+        const int Clients = 4, Each = 50;
+        var clients = Enumerable.Range(0, Clients).Select(_ => Harness.Spawn(() =>
+        {
+            for (int i = 0; i < Each; i++)
+            {
+                Assert.Contains("hello", h.Exchange("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+            }
+        })).ToList();
+        clients.ForEach(c => c.Join());
+        SpinWait.SpinUntil(() => h.Server(0, Counter.SessionsCurrent) == 0, 15_000);
+
+        // Each first request of a client has a connection of its own.
+        Assert.Equal(Clients * Each, backend.Connections);
+        Assert.InRange(h.Server(0, Counter.IdleConnections), 1, Clients);
+    }
+
+    [Fact]
     public void KeptServerConnection_ThatTheServerClosed_IsNotUsed()
     {
         using var closed = new BlockingCollection<int>();

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Spectre.Console;
 
 namespace Buoy.Lab.Bench;
@@ -81,6 +81,8 @@ internal static class BalancerBench
         (string Name, string Command)[] commands = rival is null
             ? [("buoy", ours)] : [("haproxy", rival), ("again", rival), ("buoy", ours)];
         var sides = new List<BenchSide>();
+        using var interrupted = OnSignal(PosixSignal.SIGINT, sides);
+        using var terminated = OnSignal(PosixSignal.SIGTERM, sides);
         try
         {
             foreach (var (name, command) in commands)
@@ -124,6 +126,19 @@ internal static class BalancerBench
             sides.ForEach(s => s.Dispose());
         }
     }
+
+    /// <summary>Whoever stops a benchmark wants no balancer left behind.</summary>
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, List<BenchSide> sides) =>
+        PosixSignalRegistration.Create(signal, c =>
+        {
+            c.Cancel = true;
+            foreach (var side in sides.ToArray())
+            {
+                side.Dispose();
+            }
+
+            Environment.Exit(130);
+        });
 
     private static void Row(Table table, Work work, BenchSide.Figures[] m)
     {

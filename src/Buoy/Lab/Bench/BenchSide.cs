@@ -12,6 +12,7 @@ internal sealed class BenchSide : IDisposable
     private readonly List<Process> _processes = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("buoy-bench-").FullName;
     private readonly Setting _setting;
+    private int _disposed;
     private readonly string _name;
     private readonly string[] _enter;
     private readonly Process _proxy;
@@ -106,6 +107,11 @@ internal sealed class BenchSide : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
         foreach (var p in Enumerable.Reverse(_processes))
         {
             if (!p.HasExited)
