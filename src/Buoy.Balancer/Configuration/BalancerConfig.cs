@@ -170,6 +170,9 @@ public sealed record ProxyConfig
     /// <summary>option http-pretend-keepalive: servers are not told that their connection ends.</summary>
     public bool PretendKeepAlive { get; init; }
 
+    /// <summary>option idle-close-on-response: a soft stop lets idle clients have one more answer.</summary>
+    public bool IdleCloseOnResponse { get; init; }
+
     /// <summary>option prefer-last-server.</summary>
     public bool PreferLastServer { get; init; }
 

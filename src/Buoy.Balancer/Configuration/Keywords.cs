@@ -81,8 +81,8 @@ public static class Keywords
         + "log-separate-errors abortonclose allbackups clitcpka srvtcpka tcpka dontlog-normal dontlognull logasap "
         + "log-health-checks splice-auto splice-request splice-response redispatch httplog tcplog httpchk "
         + "tcp-check forwardfor originalto nolinger http-ignore-probes http-keep-alive http-server-close httpclose persist http-buffer-request "
-        + "http-pretend-keepalive http-no-delay prefer-last-server",
-        "contstats independent-streams socket-stats tcp-smart-accept tcp-smart-connect idle-close-on-response",
+        + "http-pretend-keepalive http-no-delay prefer-last-server idle-close-on-response",
+        "contstats independent-streams socket-stats tcp-smart-accept tcp-smart-connect",
         "accept-invalid-http-request accept-invalid-http-response checkcache disable-h2-upgrade "
         + "h1-case-adjust-bogus-client h1-case-adjust-bogus-server http-restrict-req-hdr-names "
         + "http-use-htx http-use-proxy-header spop-check transparent");

@@ -123,14 +123,10 @@ internal static class LogFormatParser
                 : what == "error-log-format" ? SamplePlaces.FrontendConnection : SamplePlaces.Log;
             var among = new SampleContext
             {
-                Places = places, What = what, Proxy = proxy.Name, Place = text.Place, Patterns = context.Patterns,
+                Places = places, What = what switch { "log-format-sd" => "structured-data log-format string", "unique-id" => "unique-id-format string", _ => $"{what} string" }, Proxy = proxy.Name, Place = text.Place, Patterns = context.Patterns,
+                Pending = context.Rules.Pending,
             };
             var format = LogFormat.Parse(text.Text, http, among, out string error);
-            if (format is not null && among.Pending.Count > 0)
-            {
-                (format, error) = (null, $"a sample that names another section in '{text.Text}' is not supported yet here");
-            }
-
             if (format is null)
             {
                 context.Add(

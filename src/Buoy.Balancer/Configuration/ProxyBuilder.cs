@@ -104,6 +104,7 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
             Cookie = s.Cookie, Persist = s.Switch("persist"),
             RetryOn = s.RetryOn, FullConn = s.FullConn, BufferRequest = s.Switch("http-buffer-request"),
             PretendKeepAlive = s.Switch("http-pretend-keepalive"), PreferLastServer = s.Switch("prefer-last-server"),
+            IdleCloseOnResponse = s.Switch("idle-close-on-response"),
             Logs = s.Logs, LogFormat = s.LogFormat,
             Formats = Formats, LogTag = s.LogTag, UniqueIdHeader = s.UniqueIdHeader,
             LogSeparateErrors = s.Switch("log-separate-errors"),

@@ -312,7 +312,8 @@ internal sealed unsafe partial class Shard<TPoller>
         {
             var c = _slab[i];
             if (c->Kind == ConnKind.Client && !c->Has(ConnFlags.Dead | ConnFlags.ReadReady)
-                && c->State == StreamState.Request && c->Has(ConnFlags.NotFirst) && c->InLength == 0)
+                && c->State == StreamState.Request && c->Has(ConnFlags.NotFirst) && c->InLength == 0
+                && !_config.Proxies[c->Frontend].IdleCloseOnResponse)
             {
                 CloseClient(c);
             }

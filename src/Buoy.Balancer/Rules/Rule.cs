@@ -47,4 +47,8 @@ internal abstract class RuleAction
 }
 
 /// <summary>An action, its condition (null = always) and where it is written.</summary>
-internal sealed record Rule(RuleAction Action, Condition? Condition, SourcePlace Place);
+internal sealed record Rule(RuleAction Action, Condition? Condition, SourcePlace Place)
+{
+    /// <summary>Nothing behind it in its list is ever run; the original warns of that for some actions only.</summary>
+    public bool Final { get; init; }
+}

@@ -305,7 +305,12 @@ internal static class ActionTable
         var rules = r.Section.Rules;
         if (kind == "len")
         {
-            if (r.Response || !r.Section.HasFrontend)
+            if (!r.Section.HasFrontend)
+            {
+                return r.Fail($"proxy '{r.Section.Name}' has no frontend capability");
+            }
+
+            if (r.Response)
             {
                 return r.Fail(Usage);
             }

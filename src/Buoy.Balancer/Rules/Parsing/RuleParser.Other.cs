@@ -100,7 +100,7 @@ internal sealed partial class RuleParser
 
         if (direction is "request" or "response")
         {
-            WarnOfSide($"capture {direction}", frontend: true);
+            WarnOfSide("capture", frontend: true);
             if (_context[2] != "header" || _context[3].Length == 0 || _context[4] != "len" || _context[5].Length == 0)
             {
                 _context.Alert($"'capture {direction}' expects 'header' <header_name> 'len' <len>.");

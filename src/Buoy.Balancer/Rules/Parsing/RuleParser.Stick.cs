@@ -10,7 +10,7 @@ internal sealed partial class RuleParser
     {
         if (section.Proxy is null)
         {
-            _context.Alert("'stick' is not supported in 'defaults' section.");
+            _context.Alert("'stick' not allowed in 'defaults' section.");
             return;
         }
 

@@ -41,7 +41,7 @@ internal sealed partial class RuleParser
 
         if (request && kind is "connection" or "session" && request && !section.HasFrontend)
         {
-            _context.Alert($"tcp-request {kind} is not allowed because {section.Title} is not a frontend");
+            _context.Alert($"tcp-request {kind} is not allowed because {section.Title.Replace("'", "")} is not a frontend");
             return;
         }
 
@@ -130,7 +130,8 @@ internal sealed partial class RuleParser
             condition = AclParser.Condition(section, reader.Words, reader.At, places, ruleset, out string error);
             if (condition is null)
             {
-                _context.Alert($"error detected in {section.Title} while parsing '{reader[0]}' condition : {error}");
+                _context.Alert($"'{ruleset} {name}' : error detected in {section.Title} while parsing '{reader[0]}' condition : "
+                    + error);
                 return;
             }
         }

@@ -172,6 +172,15 @@ internal sealed partial class RuleParser(RuleSection section)
             return;
         }
 
+        var list = ruleset switch
+        {
+            "http-request" => section.Rules.Request, "http-response" => section.Rules.Response, _ => section.Rules.AfterResponse,
+        };
+        if (list.Count > 0 && list[^1] is { Final: true, Condition: null })
+        {
+            _context.WarningTight($"previous '{ruleset}' action is final and has no condition attached, further entries are NOOP.");
+        }
+
         var places = ruleset == "http-request"
             ? section.Sides(SamplePlaces.FrontendHttpRequest, SamplePlaces.BackendHttpRequest)
             : section.Sides(SamplePlaces.FrontendHttpResponse, SamplePlaces.BackendHttpResponse);
@@ -192,17 +201,13 @@ internal sealed partial class RuleParser(RuleSection section)
             return;
         }
 
-        var rules = section.Rules;
-        var list = ruleset switch
-        {
-            "http-request" => rules.Request, "http-response" => rules.Response, _ => rules.AfterResponse,
-        };
         if (ruleset == "http-request")
         {
             WarnOfOrder(RuleKind.HttpRequest);
         }
 
-        list.Add(new Rule(action, condition, _context.Place));
+        bool final = name is "allow" or "deny" or "tarpit" or "return" or "redirect" or "auth";
+        list.Add(new Rule(action, condition, _context.Place) { Final = final });
     }
 
     private void NotYet(string ruleset, string name) => _context.NotSupported($"{ruleset} {name}");
@@ -347,7 +352,7 @@ internal sealed partial class RuleParser(RuleSection section)
             condition = AclParser.Condition(section, _context.Words, 2, places, $"{what} rule", out string error);
             if (condition is null)
             {
-                _context.Alert($"error detected while parsing {(what == "switching" ? "switching" : what)} rule : {error}.");
+                _context.Alert($"error detected while parsing switching rule : {error}.");
                 return false;
             }
         }

@@ -30,7 +30,7 @@ internal sealed class RuleSection(ParseContext context, ProxyBuilder? proxy, Pro
     public bool HasBackend => Proxy?.HasBackend ?? true;
 
     /// <summary>How messages call it: <c>frontend 'f'</c>.</summary>
-    public string Title => Proxy is null ? "defaults ''" : $"{Proxy.TypeName} '{Proxy.Name}'";
+    public string Title => Proxy is null ? $"defaults '{(NamedDefaults ? Context.Section : "")}'" : $"{Proxy.TypeName} '{Proxy.Name}'";
 
     public string Name => Proxy?.Name ?? "";
 
