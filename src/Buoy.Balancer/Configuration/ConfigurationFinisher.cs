@@ -245,6 +245,20 @@ internal sealed class ConfigurationFinisher(
                 + "HTTP mode.");
         }
 
+        if (s.Cookie is not null && proxy.HasBackend)
+        {
+            context.Add(Severity.Warning, $"config : cookie will be ignored for {proxy.TypeName} '{proxy.Name}' (needs 'mode http').");
+        }
+
+        foreach (string option in (string[])["prefer-last-server", "idle-close-on-response"])
+        {
+            if (s.Switch(option) && (option[0] == 'p' ? proxy.HasBackend : proxy.HasFrontend))
+            {
+                context.Add(Severity.Warning, $"config : 'option {option}' ignored for {proxy.TypeName} '{proxy.Name}' as it "
+                    + "requires HTTP mode.");
+            }
+        }
+
         foreach (string option in (string[])["forwardfor", "originalto"])
         {
             if ((option == "forwardfor" ? s.ForwardFor : s.OriginalTo) is not null)

@@ -416,7 +416,7 @@ public sealed class ConfigurationLoader
         }
         else if (kind == ProxyKind.Frontend ? use.Backend : use.Frontend)
         {
-            _context.AlertTight("frontends and backends cannot inherit from the same defaults section if it defines TCP/HTTP "
+            _context.AbortTight("frontends and backends cannot inherit from the same defaults section if it defines TCP/HTTP "
                 + $"rules (defaults section at {use.Place}).");
         }
         else if (kind == ProxyKind.Frontend && rules.ResponseContent.Count > 0)

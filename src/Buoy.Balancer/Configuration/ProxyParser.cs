@@ -115,7 +115,9 @@ internal sealed class ProxyParser(
             case "default_backend":
                 DefaultBackend(a);
                 break;
-            case "balance" when !Misplaced(k, frontend: false):
+            case "balance":
+                // The original tells what is wrong with it also where it is ignored.
+                _ = Misplaced(k, frontend: false);
                 BalanceParser.Parse(context, settings);
                 break;
             case "hash-type" when !Misplaced(k, frontend: false):
@@ -425,7 +427,7 @@ internal sealed class ProxyParser(
             return;
         }
 
-        bool server = a is "server" or "connect" or "check" or "queue" or "server-fin";
+        bool server = a is "server" or "connect" or "check" or "queue" or "server-fin" or "tunnel";
         if (proxy is { HasFrontend: false } && (a is "client" or "client-fin"))
         {
             context.Warning($"'{name}' will be ignored because {proxy.TypeName} '{proxy.Name}' has no frontend capability");
