@@ -157,7 +157,7 @@ internal sealed class ConfigurationFinisher(
 
     private void DefaultBackend(ProxyBuilder proxy)
     {
-        if (!proxy.HasFrontend || proxy.Settings.DefaultBackend is not { } name)
+        if ((proxy.HasFrontend ? proxy.Settings.DefaultBackend : proxy.StrayBackend) is not { } name)
         {
             return;
         }
@@ -166,6 +166,10 @@ internal sealed class ConfigurationFinisher(
         if (target is null)
         {
             context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': unable to find required default_backend: '{name}'.");
+        }
+        else if (target == proxy)
+        {
+            context.Add(Severity.Alert, $"config : Proxy '{proxy.Name}': loop detected for default_backend: '{name}'.");
         }
         else if (target.Settings.Mode != proxy.Settings.Mode
             && !(proxy.Settings.Mode == ProxyMode.Tcp && target.Settings.Mode == ProxyMode.Http))

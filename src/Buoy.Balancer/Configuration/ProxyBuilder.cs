@@ -78,6 +78,9 @@ internal sealed class ProxyBuilder(string name, ProxyKind kind, SourcePlace plac
     public int Index { get; } = index;
     public ProxySettings Settings { get; } = settings;
     public int? Id { get; set; }
+
+    /// <summary>A default_backend of a section without frontend: checked, and never used.</summary>
+    public string? StrayBackend { get; set; }
     public List<BindConfig> Binds { get; } = [];
     public List<ServerConfig> Servers { get; } = [];
 

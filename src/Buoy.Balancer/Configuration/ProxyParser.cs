@@ -364,18 +364,22 @@ internal sealed class ProxyParser(
 
     private void DefaultBackend(string a)
     {
-        if (Misplaced("default_backend", frontend: true))
-        {
-            return;
-        }
-
+        // Ignored in a backend, but what it names is looked for all the same.
+        bool stray = Misplaced("default_backend", frontend: true);
         if (a.Length == 0)
         {
             context.Alert("'default_backend' expects a backend name.");
         }
         else if (context.AtMost(1))
         {
-            settings.DefaultBackend = a;
+            if (stray)
+            {
+                proxy!.StrayBackend = a;
+            }
+            else
+            {
+                settings.DefaultBackend = a;
+            }
         }
     }
 
