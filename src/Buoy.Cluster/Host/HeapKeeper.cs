@@ -30,6 +30,7 @@ internal sealed class HeapKeeper
     public HeapKeeper(EventLoop loop)
     {
         _loop = loop;
+        _collectedAt = _returnedAt = GC.GetAllocatedBytesForCurrentThread();
         loop.AfterTurn = AfterTurn;
     }
 
