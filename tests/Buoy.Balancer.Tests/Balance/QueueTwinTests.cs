@@ -148,7 +148,7 @@ public sealed class QueueTwinTests
             }
         });
         string servers = $"  server s1 127.0.0.1:{server.Port}\n  server s2 127.0.0.1:{server.Port}\n";
-        using var twin = new Twin(Config($"  http-reuse never\n  timeout server 100ms\n  {on}\n  {more}", servers));
+        using var twin = new Twin(Config($"  http-reuse never\n  timeout server 400ms\n  {on}\n  {more}", servers));
         twin.Same(side =>
         {
             var seen = new StringBuilder();

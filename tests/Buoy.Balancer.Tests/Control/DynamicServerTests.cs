@@ -77,7 +77,7 @@ public sealed class DynamicServerTests
     private static string Sections => """
           mode http
         frontend fe
-          bind unix@/tmp/buoy-never-used.sock
+          bind abns@buoy-never-used
         backend a
           balance roundrobin
           default-server inter 5s

@@ -87,11 +87,7 @@ internal sealed class Victim : IDisposable
         Assert.True(
             SpinWait.SpinUntil(() => Files() <= _files, Patience), $"{Files()} descriptors are open, before {_files}");
         Assert.True(Memory() - _memory < megabytes << 20, $"it took {(Memory() - _memory) >> 20} MB more");
-        foreach (string row in Ask("show stat").Split('\n').Where(l => l.Length > 0 && l[0] != '#'))
-        {
-            string[] f = row.Split(',');
-            Assert.True(f[2] is "" or "0" && f[4] is "0", $"queue or sessions are left: {row}");
-        }
+        Assert.True(SpinWait.SpinUntil(() => Left() is null, Patience), $"queue or sessions are left: {Left()}");
     }
 
     public void Dispose()
@@ -100,6 +96,10 @@ internal sealed class Victim : IDisposable
         _process.WaitForExit();
         _stage.Dispose();
     }
+
+    /// <summary>A row of the statistics that tells of a queue or of sessions; null: none does.</summary>
+    private string? Left() => Ask("show stat").Split('\n').Where(static l => l.Length > 0 && l[0] != '#')
+        .FirstOrDefault(static row => row.Split(',') is var f && !(f[2] is "" or "0" && f[4] is "0"));
 
     private bool Answers()
     {
