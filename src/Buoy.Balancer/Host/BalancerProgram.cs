@@ -213,7 +213,8 @@ public static class BalancerProgram
 
         if (role is null)
         {
-            if (!WritePid(line.PidFile ?? config.Global.PidFile, messages))
+            // In the foreground the original writes none, so its folder need not exist.
+            if (Daemon.IsChild && !WritePid(line.PidFile ?? config.Global.PidFile, messages))
             {
                 return 1;
             }

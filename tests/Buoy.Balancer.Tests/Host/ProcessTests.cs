@@ -57,6 +57,18 @@ public sealed class ProcessTests : IDisposable
     }
 
     [Fact]
+    public void Run_InTheForeground_WritesNoPidFile()
+    {
+        string pidFile = Path.Combine(_folder, "no-such-folder", "pid");
+        using var p = Start(Config(), $"-db -p {pidFile}");
+        using var beat = Fifo("beat");
+        Assert.Equal('.', (char)beat.ReadByte());
+        ProcessControl.Kill(p.Id, ProcessControl.SigUsr1);
+        Assert.Equal(0, End(p).Code);
+        Assert.False(File.Exists(pidFile));
+    }
+
+    [Fact]
     public void Run_AsDaemon_ReturnsWhenTheChildListens()
     {
         string pidFile = Path.Combine(_folder, "pid");
