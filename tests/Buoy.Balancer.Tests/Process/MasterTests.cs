@@ -280,7 +280,7 @@ public sealed class MasterTests
         using var stage = MasterStage.Ours();
         stage.WriteConfig("grace 600ms\n hard-stop-after 300ms");
         var p = stage.Start("-db");
-        Assert.True(SpinWait.SpinUntil(() => File.Exists(stage.PidFile), Patience));
+        Assert.True(SpinWait.SpinUntil(() => File.Exists($"{stage.Folder}/stats.sock"), Patience));
         using var held = stage.Connect();
         Assert.Equal("echo:x", MasterStage.Talk(held));
         ProcessControl.Kill(p.Id, ProcessControl.SigUsr1);

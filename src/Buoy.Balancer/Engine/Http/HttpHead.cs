@@ -94,7 +94,7 @@ internal sealed unsafe class HttpHead
     public ParseResult ParseRequest(byte* data, int length)
     {
         int at = SkipEmptyLines(data, length);
-        var result = Line(data, length, at, out int end, out int next);
+        var result = Line(data, length, at, request: true, out int end, out int next);
         if (result != ParseResult.Complete)
         {
             return result == ParseResult.Incomplete && !MayBecomeRequest(data, at, length) ? Bad("malformed request line") : result;
@@ -110,7 +110,7 @@ internal sealed unsafe class HttpHead
         MethodLength = i - at;
         if (MethodLength == 0 || i >= end || !IsBlank(data[i]))
         {
-            return Bad("malformed method");
+            return Bad("malformed request line");
         }
 
         for (; i < end && IsBlank(data[i]); i++)
@@ -159,7 +159,7 @@ internal sealed unsafe class HttpHead
     /// <summary>Parses a response head at <paramref name="data"/>.</summary>
     public ParseResult ParseResponse(byte* data, int length)
     {
-        var result = Line(data, length, 0, out int end, out int next);
+        var result = Line(data, length, 0, request: false, out int end, out int next);
         if (result != ParseResult.Complete)
         {
             return result == ParseResult.Incomplete && !MayBecomeResponse(data, length) ? Bad("malformed status line") : result;
@@ -175,7 +175,7 @@ internal sealed unsafe class HttpHead
         {
             if (data[i] is < (byte)'0' or > (byte)'9')
             {
-                return Bad("malformed status");
+                return Bad("malformed status line");
             }
 
             status = (status * 10) + data[i] - '0';
@@ -183,7 +183,7 @@ internal sealed unsafe class HttpHead
 
         if (status < 100)
         {
-            return Bad("malformed status");
+            return Bad("malformed status line");
         }
 
         Status = status;
@@ -517,7 +517,7 @@ internal sealed unsafe class HttpHead
         return good && Minor is 0 or 1;
     }
 
-    private ParseResult Line(byte* data, int length, int at, out int end, out int next)
+    private ParseResult Line(byte* data, int length, int at, bool request, out int end, out int next)
     {
         int lf = new ReadOnlySpan<byte>(data + at, length - at).IndexOf((byte)'\n');
         end = at + lf;
@@ -533,7 +533,7 @@ internal sealed unsafe class HttpHead
         }
 
         return new ReadOnlySpan<byte>(data + at, end - at).IndexOfAny((byte)0, (byte)'\r') >= 0
-            ? Bad("forbidden character in the start line")
+            ? Bad(request ? "malformed request line" : "malformed status line")
             : ParseResult.Complete;
     }
 
