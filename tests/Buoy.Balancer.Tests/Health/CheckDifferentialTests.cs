@@ -252,7 +252,7 @@ public sealed class CheckDifferentialTests
         {
             string[] said = [.. Enumerable.Range(0, 2).Select(w => First(pair, w, $"Health check for server c{i}/s "))];
             string[] heard = [.. servers[i].Select(s => Plain(s.Heard.Count > 0 ? s.Heard[0] : "", s.Port))];
-            if (said[0] != said[1] || heard[0] != heard[1])
+            if (said[0] != said[1] || !SameHeard(cases[i], heard[0], heard[1]))
             {
                 problems.Add($"{cases[i].Name}\n   haproxy: {said[0]} {heard[0]}\n   ours:    {said[1]} {heard[1]}\n");
             }
@@ -267,6 +267,11 @@ public sealed class CheckDifferentialTests
 
         Assert.True(problems.Count == 0, $"{problems.Count} differ:\n{string.Join('\n', problems)}");
     }
+
+    /// <summary>A server that closes after what came first may not hear what comes behind a PROXY line.</summary>
+    private static bool SameHeard(Case c, string one, string two) => one == two
+        || (c.End == ScriptEnd.Close && one.StartsWith("PROXY", StringComparison.Ordinal) && two.Length >= one.IndexOf('\n')
+            && (one.StartsWith(two, StringComparison.Ordinal) || two.StartsWith(one, StringComparison.Ordinal)));
 
     /// <summary>A case that never says anything must not hide the others.</summary>
     private static string First(ConfigPair pair, int which, string text)
