@@ -47,7 +47,10 @@ public sealed class QueueTwinTests
                 held.Add(s);
                 s.Send(Encoding.ASCII.GetBytes(Get("/")));
                 Assert.True(
-                    SpinWait.SpinUntil(() => Column(side, "BACKEND", 4) == i, TimeSpan.FromSeconds(15)), $"no stream {i} at {(side == twin.Ours ? "ours" : "the original")}: {side.Cli("show stat")}");
+                    // Counted, and then at the server or in the queue.
+                    SpinWait.SpinUntil(
+                        () => Column(side, "BACKEND", 4) == i && Column(side, "s1", 4) + Column(side, "BACKEND", 2) == i,
+                        TimeSpan.FromSeconds(15)), $"no stream {i} at {(side == twin.Ours ? "ours" : "the original")}: {side.Cli("show stat")}");
                 seen.Append(CultureInfo.InvariantCulture, $"{Column(side, "s1", 4)} {Column(side, "BACKEND", 2)}\n");
             }
 
